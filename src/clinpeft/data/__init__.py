@@ -1,0 +1,1 @@
+"""From raw rows to batches: build and card (no torch), then tokenize and batch."""

@@ -1,0 +1,132 @@
+"""card.json: what a dataset is, where it came from, and what was dropped on the way."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from clinpeft.frozen import Frozen
+from clinpeft.spec import Kind, Scalar
+
+SPLITS = ("train", "validation", "test")
+
+
+class SourceFile(Frozen):
+    """One raw file; `path` is relative to the raw folder."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+class SourceUse(Frozen):
+    """A release and the files of it that were read."""
+
+    name: str
+    release: str | None
+    files: tuple[SourceFile, ...]
+
+
+class Split(Frozen):
+    """How the splits were made."""
+
+    method: Literal["official", "core", "hash", "paper", "user"]
+    by: str | None
+    """What stays on one side: `subject`, `document`, a column; null when rows were split one by one."""
+    shared_subjects: int
+    """Subjects that stand in more than one split; 0 unless `by` is null."""
+    folds: int = 0
+    seed: int = 0
+
+
+class Filter(Frozen):
+    """One filter step, in order."""
+
+    step: str
+    kept: int
+    dropped: int
+
+
+class SplitCounts(Frozen):
+    """Counts of one split."""
+
+    examples: int
+    subjects: int
+    documents: int
+    labels: dict[str, int]
+    """Examples per class, or gold entities per type."""
+
+
+class Words(Frozen):
+    """Blank-separated words per example."""
+
+    p50: int
+    p95: int
+    max: int
+
+
+class Duplicates(Frozen):
+    """Equal or nearly equal texts across splits."""
+
+    exact: int
+    near: int | None
+    """Null when not looked for."""
+    dropped: int
+
+
+class Anomaly(Frozen):
+    """A line of a raw file that breaks its format; no text."""
+
+    file: str
+    line: int | None
+    code: str
+
+
+class Expected(Frozen):
+    """A published count beside ours."""
+
+    what: str
+    published: float
+    got: float
+    evidence: Literal["V", "A", "M"]
+    """V verified, A by arithmetic, M from memory."""
+    verdict: Literal["equal", "explained", "differs"]
+    why: str | None = None
+
+
+class Contamination(Frozen):
+    """A model whose pre-training saw this source."""
+
+    model: str
+    source: str
+
+
+class Card(Frozen):
+    """card.json. `labels` stand in logit order; for entities they are the entity types."""
+
+    schema_: Literal[1] = Field(default=1, alias="schema")
+    name: str
+    version: int
+    kind: Kind
+    labels: tuple[str, ...]
+    positive: str | None
+    metric: str
+    mode: Literal["correct", "paper"]
+    options: dict[str, Scalar | tuple[Scalar, ...]]
+    fingerprint: str
+    """SHA-256 over name, version, code, options and the raw files' checksums."""
+    code: str
+    sources: tuple[SourceUse, ...]
+    terms: tuple[str, ...]
+    """Data-use terms the dataset inherits."""
+    split: Split
+    filters: tuple[Filter, ...]
+    counts: dict[str, SplitCounts]
+    words: dict[str, Words]
+    duplicates: Duplicates
+    anomalies: tuple[Anomaly, ...]
+    expected: tuple[Expected, ...]
+    contamination: tuple[Contamination, ...]
+    files: dict[str, str]
+    """SHA-256 of the Parquet files, by name."""

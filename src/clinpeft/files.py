@@ -1,0 +1,101 @@
+"""Files written whole or not at all, and the checksums that bind them.
+
+Every final name appears by a rename of a finished, synced temporary file in the same folder; a process killed at any
+moment leaves the old file, the new file, or a `.tmp-` leftover, never half of one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from clinpeft.errors import EnvironmentStop
+
+
+def write_atomic(path: Path, content: bytes | str) -> None:
+    """Write `content` (text as UTF-8) under `path` in one step."""
+    data = content.encode() if isinstance(content, str) else content
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` that replaces it when the block ends well, and is removed when it does not."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.parent / f".{path.name}.tmp-{uuid.uuid4().hex[:12]}"
+    try:
+        with stopping_when_disk_is_full(path):
+            yield temporary
+            _sync(temporary)
+            os.replace(temporary, path)
+            _sync(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """The same for a folder: what the block writes there takes the place of `path`, all files at once."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.parent / f".{path.name}.tmp-{uuid.uuid4().hex[:12]}"
+    temporary.mkdir(mode=0o700)
+    try:
+        with stopping_when_disk_is_full(path):
+            yield temporary
+            for file in sorted(temporary.rglob("*")):
+                _sync(file)
+            if path.exists():
+                retired = path.parent / f".{path.name}.tmp-{uuid.uuid4().hex[:12]}"
+                os.replace(path, retired)
+                os.replace(temporary, path)
+                shutil.rmtree(retired)
+            else:
+                os.replace(temporary, path)
+            _sync(path.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def stopping_when_disk_is_full(path: Path) -> Iterator[None]:
+    """Turns «no space left» into EnvironmentStop naming the folder and what is free."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+        folder = next(parent for parent in path.parents if parent.exists())
+        free = shutil.disk_usage(folder).free
+        raise EnvironmentStop(f"{folder}: the disk is full ({free:,} bytes free); free some and run again") from None
+
+
+def remove_leftovers(folder: Path) -> int:
+    """Remove the temporary files and folders that a killed process left anywhere below `folder`; how many."""
+    leftovers = [path for path in folder.rglob(".*.tmp-*")] if folder.exists() else []
+    for path in leftovers:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    return len(leftovers)
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 of a file's bytes, 64 hex digits, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,105 @@
+"""Frozen: the base of everything that reaches disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from clinpeft.errors import BadInput, did_you_mean
+
+
+class Frozen(BaseModel):
+    """Immutable, closed (an unknown field is refused) and silent about values in its errors."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        validate_default=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+        protected_namespaces=(),
+        populate_by_name=True,
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lists_as_tuples(cls, value: Any) -> Any:
+        return {key: _tuples(item) for key, item in value.items()} if isinstance(value, dict) else value
+
+
+F = TypeVar("F", bound=BaseModel)
+
+
+def parse(kind: type[F], data: Any, where: str) -> F:
+    """`data` (plain JSON values) as a `kind`, strictly: `"5"` is no integer, an unknown key is refused.
+
+    Raises BadInput naming `where`, the key and the rule, never the value.
+    """
+    try:
+        text = json.dumps(data, allow_nan=False)
+    except (TypeError, ValueError):
+        raise BadInput(where, "holds a value that JSON cannot (NaN, infinity, a date)", "write it as text") from None
+    return parse_json(kind, text, where)
+
+
+def parse_json(kind: type[F], text: str | bytes, where: str) -> F:
+    """The same from JSON text."""
+    try:
+        return kind.model_validate_json(text, strict=True)
+    except ValidationError as error:
+        raise BadInput(where, _explain(kind, error)) from None
+
+
+def canonical(value: Any) -> bytes:
+    """The one JSON spelling of `value` that hashes are taken over: sorted keys, no blanks, UTF-8."""
+    if isinstance(value, BaseModel):
+        value = value.model_dump(mode="json")
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def fingerprint(value: Any) -> str:
+    """SHA-256 of the canonical JSON of `value`, 64 hex digits."""
+    return hashlib.sha256(canonical(value)).hexdigest()
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(item) for item in value) if isinstance(value, list | tuple) else value
+
+
+def _explain(kind: type[BaseModel], error: ValidationError) -> str:
+    problems = []
+    items = error.errors(include_input=False, include_context=False, include_url=False)
+    for item in items:
+        path = [str(part) for part in item["loc"]]
+        place = ".".join(path) or "the whole file"
+        if item["type"] == "too_short":
+            if not any(other["loc"][: len(path)] == item["loc"] and other is not item for other in items):
+                problems.append(f"'{place}' must not be empty")
+        elif item["type"] == "extra_forbidden":
+            near = did_you_mean(path[-1], _fields_at(kind, path[:-1]))
+            problems.append(f"unknown key '{place}'" + (f" ({near})" if near else ""))
+        elif item["type"] == "missing":
+            problems.append(f"key '{place}' is missing")
+        else:
+            problems.append(f"'{place}': {item['msg'].removeprefix('Value error, ')}")
+    return "; ".join(dict.fromkeys(problems))
+
+
+def _fields_at(kind: type[BaseModel], path: list[str]) -> list[str]:
+    """The field names of the model that `path` leads to, following nested models through lists and unions."""
+    models = [kind]
+    for part in path:
+        fields = [model.model_fields[part].annotation for model in models if part in model.model_fields]
+        if fields:
+            models = [model for field in fields for model in _models_in(field)]
+    return [name for model in models for name in model.model_fields]
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for argument in getattr(annotation, "__args__", ()) for model in _models_in(argument)]

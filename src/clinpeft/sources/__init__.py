@@ -1,0 +1,1 @@
+"""One credentialed release or file format per file."""

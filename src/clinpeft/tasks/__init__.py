@@ -1,0 +1,1 @@
+"""One task per file: its card, and how examples are made from a source."""

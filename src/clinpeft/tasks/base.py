@@ -1,0 +1,122 @@
+"""The Task interface: what is predicted, from which source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from typing import ClassVar, Literal
+
+from clinpeft.frozen import Frozen
+from clinpeft.registry import Registry
+from clinpeft.sources.base import RawFiles
+from clinpeft.spec import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of text: code-point offsets, end exclusive, and its type."""
+
+    start: int
+    end: int
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One thing to predict, with ids as the source gives them; `data.build` hashes them.
+
+    Which fields are set depends on the kind:
+    classification `label` · pairs `text_b`, `label` · multilabel `labels`, `missing` ·
+    entities `tokens`, `starts`, `ends` and `tags` or `spans` (`data.build` derives the other) · relations `head`, `tail`, `label`
+    (`none` is reserved for «no relation»).
+    """
+
+    example: str
+    subject: str
+    """The patient, or what stands for one (a document); never in two splits."""
+    document: str
+    text: str = field(repr=False)
+    split: Literal["train", "validation", "test"] | None = None
+    """The official split; None lets `data.build` split by subject."""
+    time: date | None = None
+    groups: dict[str, str | None] = field(default_factory=dict)
+    text_b: str | None = field(default=None, repr=False)
+    label: str | None = None
+    labels: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    tokens: tuple[str, ...] = field(default=(), repr=False)
+    starts: tuple[int, ...] = ()
+    ends: tuple[int, ...] = ()
+    tags: tuple[str, ...] = ()
+    spans: tuple[Span, ...] = ()
+    head: Span | None = None
+    tail: Span | None = None
+
+
+class BuildLog:
+    """What a task notes while it makes examples: filter steps in order, anomalies, published counts to compare."""
+
+    def __init__(self) -> None:
+        self.filters: list[tuple[str, int, int]] = []
+        self.anomalies: list[tuple[str, int | None, str]] = []
+        self.expected: list[tuple[str, float, float, Literal["V", "A", "M"]]] = []
+
+    def filtered(self, step: str, kept: int, dropped: int) -> None:
+        """Record that `step` kept and dropped so many."""
+        self.filters.append((step, kept, dropped))
+
+    def anomaly(self, file: str, line: int | None, code: str) -> None:
+        """Record a broken line of a raw file; `code` is a short kebab-case word, never text of the file."""
+        self.anomalies.append((file, line, code))
+
+    def expect(self, what: str, published: float, got: float, evidence: Literal["V", "A", "M"]) -> None:
+        """Record a published count beside ours; a difference warns and never fails."""
+        self.expected.append((what, published, got, evidence))
+
+
+class Task(Frozen):
+    """What is predicted, from which source: one file in `clinpeft/tasks/`, found by its name.
+
+    A subclass's fields are its build options (`clinpeft build TASK --set key=value`); class attributes are its card.
+    """
+
+    kind: ClassVar[Kind]
+    version: ClassVar[int] = 1
+    """Raised whenever the examples change."""
+    source: ClassVar[str]
+    """Name of the source in `clinpeft/sources/`."""
+    metric: ClassVar[str]
+    """Headline metric, used for selection."""
+    labels: ClassVar[tuple[str, ...] | None] = None
+    """Classes or entity types in logit order; None takes the sorted ones found in train."""
+    positive: ClassVar[str | None] = None
+    """The class whose probability AUROC and AUPRC use."""
+    title: ClassVar[str]
+    """What is predicted, in one line for a reader outside the field."""
+    citation: ClassVar[str]
+    download: ClassVar[str]
+    """Where the raw files come from."""
+    licence: ClassVar[str]
+    terms: ClassVar[tuple[str, ...]] = ()
+    """Data-use terms a dataset built from it inherits."""
+    is_not: ClassVar[str]
+    """What the task must not be taken for."""
+    split_by: ClassVar[str] = "subject"
+    """What stays on one side of a split, for the card: subject or document."""
+    has_paper_mode: ClassVar[bool] = False
+    """Whether `--compat paper` changes anything."""
+
+    mode: Literal["correct", "paper"] = "correct"
+    """`paper` reproduces the published pipeline bug for bug."""
+
+    def examples(self, raw: RawFiles, log: BuildLog) -> Iterator[Example]:
+        """The examples in a fixed order, read from `raw`; filter steps and anomalies go to `log`.
+
+        Raises BadInput with file, line and rule when a file breaks its format; never quotes text.
+        """
+        raise NotImplementedError
+
+
+TASKS: Registry[Task] = Registry("task", "clinpeft.tasks", Task)
+
