@@ -25,7 +25,7 @@ class BadInput(ClinpeftError, ValueError):
 
     def __init__(self, where: str, rule: str, remedy: str = "") -> None:
         self.where, self.rule, self.remedy = where, rule, remedy
-        super().__init__(f"{where}: {rule}" + (f"; {remedy}" if remedy else ""))
+        super().__init__(_one_line(f"{where}: {rule}" + (f"; {remedy}" if remedy else "")))
 
 
 class UnknownName(BadInput):
@@ -52,3 +52,8 @@ def did_you_mean(name: str, known: list[str]) -> str:
 
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     return f"did you mean '{near[0]}'?" if near else ""
+
+
+def _one_line(message: str) -> str:
+    """`message` with line breaks and other control characters (of a file's or a key's name) spelled out."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in message)

@@ -28,36 +28,41 @@ def write_atomic(path: Path, content: bytes | str) -> None:
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that replaces it when the block ends well, and is removed when it does not."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / f".{path.name}.tmp-{uuid.uuid4().hex[:12]}"
     try:
         with stopping_when_disk_is_full(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
             yield temporary
             _sync(temporary)
-            os.replace(temporary, path)
+            temporary.replace(path)
             _sync(path.parent)
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            temporary.unlink()
 
 
 @contextlib.contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
     """The same for a folder: what the block writes there takes the place of `path`, all files at once."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / f".{path.name}.tmp-{uuid.uuid4().hex[:12]}"
-    temporary.mkdir(mode=0o700)
     try:
         with stopping_when_disk_is_full(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.mkdir(mode=0o700)
             yield temporary
             for file in sorted(temporary.rglob("*")):
                 _sync(file)
             if path.exists():
                 retired = path.parent / f".{path.name}.tmp-{uuid.uuid4().hex[:12]}"
-                os.replace(path, retired)
-                os.replace(temporary, path)
+                path.replace(retired)
+                try:
+                    temporary.replace(path)
+                except BaseException:
+                    retired.replace(path)
+                    raise
                 shutil.rmtree(retired)
             else:
-                os.replace(temporary, path)
+                temporary.replace(path)
             _sync(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -78,7 +83,7 @@ def stopping_when_disk_is_full(path: Path) -> Iterator[None]:
 
 def remove_leftovers(folder: Path) -> int:
     """Remove the temporary files and folders that a killed process left anywhere below `folder`; how many."""
-    leftovers = [path for path in folder.rglob(".*.tmp-*")] if folder.exists() else []
+    leftovers = list(folder.rglob(".*.tmp-*")) if folder.exists() else []
     for path in leftovers:
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)

@@ -151,7 +151,16 @@ class PredictionRow(Frozen):
 
 
 EventName = Literal[
-    "planned", "leased", "started", "checkpointed", "finished", "failed", "test_opened", "limits_changed", "deleted", "noop"
+    "planned",
+    "leased",
+    "started",
+    "checkpointed",
+    "finished",
+    "failed",
+    "test_opened",
+    "limits_changed",
+    "deleted",
+    "noop",
 ]
 
 

@@ -18,12 +18,12 @@ class Registry(Generic[T]):
     """Finds entries of one kind: each a file in the kind's folder, or an entry point of an installed package.
 
     A file `head_only.py` holds one subclass of `base` and is listed as `head-only`; files whose class is not asked
-    for are not imported, so listing is fast. `base.py` and names that start with `_` are no entries.
+    for are not imported, so listing is fast. `base.py`, names that start with `_` and those in `apart` are no entries.
     An outside package adds one with an entry point in group `clinpeft.<kind>s` that names its class.
     """
 
-    def __init__(self, kind: str, package: str, base: type[T]) -> None:
-        self.kind, self.package, self.base = kind, package, base
+    def __init__(self, kind: str, package: str, base: type[T], apart: tuple[str, ...] = ()) -> None:
+        self.kind, self.package, self.base, self.apart = kind, package, base, ("base", *apart)
 
     def names(self) -> list[str]:
         """All names, sorted."""
@@ -57,7 +57,7 @@ class Registry(Generic[T]):
         spec = importlib.util.find_spec(self.package)
         folders = spec.submodule_search_locations if spec else None
         paths = [path for folder in folders or [] for path in Path(folder).glob("*.py")]
-        stems = sorted(path.stem for path in paths if path.stem != "base" and not path.stem.startswith("_"))
+        stems = sorted(path.stem for path in paths if path.stem not in self.apart and not path.stem.startswith("_"))
         return {stem.replace("_", "-"): f"{self.package}.{stem}" for stem in stems}
 
     def _plugins(self) -> dict[str, EntryPoint]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, model_serializer, model_validator
 
@@ -27,7 +27,8 @@ CostField = Literal[
     "latency_p99_seconds",
     "examples_per_second",
 ]
-BASELINES = ("majority", "tfidf-logistic")
+BaselineName = Literal["majority", "tfidf-logistic"]
+BASELINES: tuple[BaselineName, ...] = get_args(BaselineName)
 
 
 class Files(Frozen):
@@ -41,7 +42,9 @@ class Files(Frozen):
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if (self.data is None) == (self.train is None):
-            raise ValueError("give either 'data' (one table, split by clinpeft) or 'train' with 'validation' and 'test'")
+            raise ValueError(
+                "give either 'data' (one table, split by clinpeft) or 'train' with 'validation' and 'test'"
+            )
         if self.train is not None and (self.validation is None or self.test is None):
             raise ValueError("'train' needs 'validation' and 'test' beside it")
         if self.data is not None and (self.validation is not None or self.test is not None):
@@ -149,6 +152,13 @@ class MethodChoice(Frozen):
             return {**own, "options": {key: item for key, item in value.items() if key not in own}}
         return value
 
+    @model_validator(mode="after")
+    def _options_beside_fields(self) -> Self:
+        for key in ("name", "learning_rate"):
+            if key in self.options:
+                raise ValueError(f"'{key}' is no option; write it beside 'options'")
+        return self
+
     @model_serializer
     def _flat(self) -> dict[str, Any]:
         rate = {} if self.learning_rate is None else {"learning_rate": self.learning_rate}
@@ -244,7 +254,7 @@ class Study(Frozen):
     tasks: Annotated[tuple[TaskChoice, ...], Field(min_length=1)]
     models: Annotated[tuple[ModelChoice, ...], Field(min_length=1)]
     methods: Annotated[tuple[MethodChoice, ...], Field(min_length=1)]
-    baselines: tuple[Literal["majority", "tfidf-logistic"], ...] = BASELINES
+    baselines: tuple[BaselineName, ...] = BASELINES
     seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Field(min_length=1)] = (0,)
     preset: Literal["quick", "standard", "thorough"] | None = None
     train: TrainOptions = TrainOptions()
@@ -257,7 +267,7 @@ class Study(Frozen):
     @classmethod
     def _with_preset(cls, value: Any) -> Any:
         """A preset fills what the study leaves out; what the study says itself wins."""
-        if not isinstance(value, dict) or value.get("preset") not in PRESETS:
+        if not isinstance(value, dict) or value.get("preset") not in list(PRESETS):
             return value
         preset = PRESETS[value["preset"]]
         train = {**preset["train"], **(value.get("train") or {})} if isinstance(value.get("train", {}), dict) else None
@@ -359,4 +369,3 @@ def run_id(spec: RunSpec, identity: Identity) -> str:
     for outside in ("threads", "group"):
         plain["train"].pop(outside)
     return fingerprint({"spec": plain, "identity": identity.model_dump(mode="json")})[:16]
-

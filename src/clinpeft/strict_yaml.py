@@ -1,7 +1,7 @@
 """YAML as people mean it: `1e-4` is a number, `no` is a word, a key given twice is a mistake.
 
 PyYAML's safe loader with the YAML 1.2 core rules for scalars; anchors and aliases are refused (they can blow a small
-file up to gigabytes), tags too.
+file up to gigabytes), tags too, and so are files beyond a million characters or 20 levels.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ from typing import Any
 import yaml
 
 from clinpeft.errors import BadInput
+
+MAX_CHARACTERS = 1_000_000
+MAX_DEPTH = 20
 
 
 class _Loader(yaml.SafeLoader):
@@ -41,7 +44,15 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[str, Any]:
     return result
 
 
+def _integer(loader: _Loader, node: yaml.ScalarNode) -> int:
+    # Beyond 4,300 digits int() raises, and no key of ours needs more than 64 bits.
+    if len(node.value) > 20:
+        raise _Problem(node.start_mark.line + 1, "a number has more than 20 digits")
+    return int(node.value)
+
+
 _Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
+_Loader.add_constructor("tag:yaml.org,2002:int", _integer)
 
 
 class _Problem(Exception):
@@ -62,12 +73,10 @@ def read_yaml(path: Path) -> Any:
 
 def parse_yaml(text: str, where: str) -> Any:
     """The same from text; `where` names it in errors."""
+    if len(text) > MAX_CHARACTERS:
+        raise BadInput(where, f"is longer than {MAX_CHARACTERS:,} characters", "is it the right file?")
     try:
-        for event in yaml.parse(text, Loader=_Loader):
-            if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-                raise _Problem(event.start_mark.line + 1, "anchors and aliases (&, *) are not allowed; write it out")
-            if getattr(event, "tag", None):
-                raise _Problem(event.start_mark.line + 1, "tags (!…) are not allowed")
+        _check_events(text)
         return yaml.load(text, Loader=_Loader)
     except _Problem as problem:
         raise BadInput(f"{where}: line {problem.line}", problem.rule) from None
@@ -75,3 +84,16 @@ def parse_yaml(text: str, where: str) -> Any:
         mark = getattr(error, "problem_mark", None)
         place = f"{where}: line {mark.line + 1}" if mark else where
         raise BadInput(place, f"is not valid YAML ({getattr(error, 'problem', None) or 'unreadable'})") from None
+
+
+def _check_events(text: str) -> None:
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        line = event.start_mark.line + 1 if event.start_mark else 0
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            raise _Problem(line, "anchors and aliases (&, *) are not allowed; write it out")
+        if getattr(event, "tag", None):
+            raise _Problem(line, "tags (!…) are not allowed")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise _Problem(line, f"lists and keys are nested deeper than {MAX_DEPTH} levels")

@@ -55,6 +55,10 @@ class Metric(Frozen):
         """Why the metric has no value on these predictions (`only one class present`), or None."""
         raise NotImplementedError
 
+    def remark(self, predictions: Predictions) -> str | None:
+        """What a reader must know beside the value (`over 12 of 14 labels`), or None."""
+        return None
+
     def values(self, predictions: Predictions, weights: Floats) -> Floats:
         """The metric under B weightings of the n examples.
 
@@ -64,4 +68,4 @@ class Metric(Frozen):
         raise NotImplementedError
 
 
-METRICS: Registry[Metric] = Registry("metric", "clinpeft.metrics", Metric)
+METRICS: Registry[Metric] = Registry("metric", "clinpeft.metrics", Metric, apart=("intervals", "thresholds"))

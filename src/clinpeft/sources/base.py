@@ -25,10 +25,9 @@ class RawFiles:
     def open_binary(self, path: Path) -> io.BufferedIOBase:
         """A raw file for reading; gzip is recognised by its first bytes, whatever the name says."""
         self.note(path)
-        file = path.open("rb")
-        is_gzip = file.read(2) == b"\x1f\x8b"
-        file.seek(0)
-        return gzip.GzipFile(fileobj=file) if is_gzip else file
+        with path.open("rb") as file:
+            is_gzip = file.read(2) == b"\x1f\x8b"
+        return gzip.open(path) if is_gzip else path.open("rb")
 
     def note(self, path: Path) -> None:
         """Remember that `path` was read by other means."""
@@ -46,6 +45,9 @@ class Source(Frozen):
     release: ClassVar[str | None] = None
     folders: ClassVar[tuple[str, ...]] = ()
     """Names of the folder as downloaded, tried below a data folder."""
+
+    usual_patients: ClassVar[int] = 400
+    """How many patients (or documents) `clinpeft synth` invents unless told."""
 
     def find(self, folder: Path) -> Path | None:
         """The raw folder of this source at or directly below `folder`, or None."""

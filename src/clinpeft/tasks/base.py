@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import ClassVar, Literal
 
-from clinpeft.frozen import Frozen
+from clinpeft.errors import BadInput
+from clinpeft.frozen import Frozen, parse_words
 from clinpeft.registry import Registry
 from clinpeft.sources.base import RawFiles
 from clinpeft.spec import Kind
@@ -28,8 +29,8 @@ class Example:
 
     Which fields are set depends on the kind:
     classification `label` · pairs `text_b`, `label` · multilabel `labels`, `missing` ·
-    entities `tokens`, `starts`, `ends` and `tags` or `spans` (`data.build` derives the other) · relations `head`, `tail`, `label`
-    (`none` is reserved for «no relation»).
+    entities `tokens`, `starts`, `ends` and `tags` or `spans` (`data.build` derives the other) ·
+    relations `head`, `tail`, `label` (`none` is reserved for «no relation»).
     """
 
     example: str
@@ -120,3 +121,14 @@ class Task(Frozen):
 
 TASKS: Registry[Task] = Registry("task", "clinpeft.tasks", Task)
 
+
+def configure(task: type[Task], name: str, settings: dict[str, str], compat: str | None) -> Task:
+    """The task with options from a command line. Raises BadInput for an unknown option, value or mode."""
+    if compat not in {None, "paper"}:
+        raise BadInput("--compat", "is none of: paper")
+    if "mode" in settings:
+        raise BadInput(f"task '{name}'", "'mode' is set by --compat paper")
+    if compat and not task.has_paper_mode:
+        raise BadInput(f"task '{name}'", "has no paper mode: the published pipeline is followed as it is", "leave --compat out")
+    words = {**settings, **({"mode": "paper"} if compat else {})}
+    return parse_words(task, words, f"task '{name}'")

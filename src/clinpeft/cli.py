@@ -1,0 +1,306 @@
+"""The command line: one function a verb; what it does lives below."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from clinpeft.errors import BadInput, ClinpeftError
+
+app = typer.Typer(
+    name="clinpeft",
+    help="Which small language model should you fine-tune on your clinical text, how, and what will it cost?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Out = Annotated[Path, typer.Option("--out", help="Folder to write to.")]
+Data = Annotated[list[Path] | None, typer.Option("--data", help="Folder with datasets or raw releases; may be repeated.")]
+Only = Annotated[list[str] | None, typer.Option("--only", help="Only runs that fit: task=…, model=…, method=…, seed=…, fold=….")]
+Json = Annotated[bool, typer.Option("--json", help="For machines.")]
+Settings = Annotated[list[str] | None, typer.Option("--set", help="An option of the task: key=value.")]
+
+
+def main() -> NoReturn:
+    """Run the command line and leave with its exit code (0 done, 1 failed runs, 2 bad input, 3 stopped by the machine)."""
+    os.umask(0o077)
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        code = app(standalone_mode=False) or 0
+    except ClinpeftError as error:
+        print(f"clinpeft: {error}", file=sys.stderr)
+        code = error.exit_code
+    except KeyboardInterrupt:
+        print("clinpeft: interrupted; the same command goes on from here", file=sys.stderr)
+        code = 130
+    except typer.Exit as stop:
+        code = stop.exit_code
+    except Exception as error:
+        code = _unexpected(error)
+    sys.exit(int(code))
+
+
+@app.command("list")
+def list_(kind: str, as_json: Json = False) -> None:
+    """Names of a KIND: sources, tasks, models, methods, metrics, launchers or studies."""
+    from clinpeft.catalogues import summaries
+
+    rows = summaries(kind)
+    if as_json:
+        print(json.dumps([{"name": name, "title": title} for name, title in rows], ensure_ascii=False, indent=1))
+        return
+    width = max((len(name) for name, _ in rows), default=0)
+    for name, title in rows:
+        print(f"{name:<{width}}  {title}".rstrip())
+
+
+@app.command()
+def show(kind: str, name: str, as_json: Json = False) -> None:
+    """What is known of one entry: a task's card and options, a model's sizes, a method's paper …"""
+    from clinpeft.catalogues import describe
+
+    facts = describe(kind, name)
+    if as_json:
+        print(json.dumps(facts, ensure_ascii=False, indent=1))
+        return
+    for key, value in facts.items():
+        if isinstance(value, dict):
+            print(f"{key}:" + ("" if value else " none"))
+            for inner, item in value.items():
+                print(f"  {inner}: {item}")
+        else:
+            print(f"{key}: {', '.join(map(str, value)) if isinstance(value, list) else value}")
+
+
+@app.command()
+def init(
+    file: Path,
+    text: Annotated[str | None, typer.Option(help="Column of the note.")] = None,
+    label: Annotated[str | None, typer.Option(help="Column of what is to be predicted.")] = None,
+    subject: Annotated[str | None, typer.Option(help="Column of the patient; `none` when there is none.")] = None,
+    out: Annotated[Path, typer.Option("--out", help="The study file to write.")] = Path("study.yaml"),
+) -> None:
+    """Look at a table of your own and write a commented study.yaml for it."""
+    from clinpeft.data.look import look, starter_study
+    from clinpeft.files import write_atomic
+
+    if out.exists():
+        raise BadInput(str(out), "is there already", "name another file with --out, or remove it")
+    study = starter_study(look(file, text, label, subject), out.resolve().parent)
+    write_atomic(out, study)
+    for line in itertools.takewhile(lambda line: line.startswith("# "), study.splitlines()[1:]):
+        print(line.removeprefix("# "))
+    print(f"{out}: read it, then `clinpeft run {out} --out STUDY`")
+
+
+@app.command()
+def synth(
+    source: str,
+    out: Out,
+    patients: Annotated[int | None, typer.Option(min=1, help="How many patients (or documents).")] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """Write invented raw files of exactly a SOURCE's shape, with a known ceiling."""
+    from clinpeft.sources.base import SOURCES
+
+    entry = SOURCES.get(source)()
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise BadInput(f"--out {out}", "is not an empty folder", "choose another")
+    known = entry.synthesize(out, num_patients=patients or entry.usual_patients, seed=seed)
+    for key, value in known.items():
+        print(f"{key}: {value:.4g}")
+    print(f"{out}: invented; not patients")
+
+
+@app.command()
+def build(
+    task: str,
+    raw: Annotated[Path, typer.Option("--raw", help="Folder of the raw files.")],
+    out: Out,
+    compat: Annotated[str | None, typer.Option(help="`paper`: the published pipeline, bug for bug.")] = None,
+    settings: Settings = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many examples of each split.")] = None,
+) -> None:
+    """Build the dataset of a registered TASK from raw files into OUT/TASK."""
+    from clinpeft.data.build import build_task
+    from clinpeft.tasks.base import TASKS, configure
+
+    entry = configure(TASKS.get(task), task, _pairs(settings, "--set"), compat)
+    dataset = build_task(entry, task, raw, out, limit=limit)
+    card = dataset.card
+    for split, counts in card.counts.items():
+        print(f"{split}: {counts.examples:,} examples of {counts.subjects:,} subjects")
+    for item in card.expected:
+        if item.verdict == "differs":
+            print(f"warning: {item.what}: {item.got:,.0f} here, {item.published:,.0f} published", file=sys.stderr)
+    if card.anomalies:
+        print(f"{len(card.anomalies)} anomalies in the raw files, listed in {dataset.folder / 'card.json'}")
+    print(dataset.folder)
+
+
+@app.command()
+def verify(folder: Path) -> None:
+    """Compare every file of a dataset or a study with its checksums."""
+    from clinpeft.data.dataset import CARD_FILE, TaskDataset
+    from clinpeft.errors import GateRefused
+    from clinpeft.runs.store import Store
+
+    if (folder / CARD_FILE).is_file():
+        TaskDataset.open(folder).verify()
+    else:
+        store = Store.open(folder)
+        store.journal.events()
+        broken = [record.run for record in store.records() if not store.is_sound(record.run)]
+        if broken:
+            raise GateRefused(f"{folder}: files of {len(broken)} runs are missing or changed, first runs/{broken[0]}")
+    print(f"{folder}: sound")
+
+
+@app.command()
+def check(kind: str, name: str) -> None:
+    """The contract checks of one source, task, model, method, metric or launcher."""
+    from clinpeft.testing import check_entry
+
+    results = check_entry(kind, name)
+    for result in results:
+        print(f"{'ok    ' if result.passed else 'FAILED'} {result.name}" + (f": {result.detail}" if result.detail else ""))
+    if not all(result.passed for result in results):
+        raise typer.Exit(1)
+
+
+@app.command()
+def run(
+    study: str,
+    out: Out,
+    data: Data = None,
+    only: Only = None,
+    launcher: Annotated[str, typer.Option(help="Where runs happen.")] = "local",
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Train failed runs again.")] = False,
+) -> None:
+    """Train what STUDY (a file, or a packaged study) still lacks in OUT, and write the report."""
+    from clinpeft.api import results
+    from clinpeft.api import run as run_study
+    from clinpeft.report.render import summary_lines
+
+    outcome = run_study(
+        study, out, data=list(data or []), only=_pairs(only, "--only"), launcher=launcher, retry_failed=retry_failed
+    )
+    for line in summary_lines(results(out)):
+        print(line)
+    if outcome.num_failed:
+        print(f"{outcome.num_failed} runs failed; the report says why", file=sys.stderr)
+    print(out / "report" / "index.html")
+    raise typer.Exit(1 if outcome.num_failed else 0)
+
+
+@app.command()
+def status(folder: Path, as_json: Json = False) -> None:
+    """How many runs of a study are done, failed and left, and which."""
+    from clinpeft.runs.store import Store
+
+    rows = Store.open(folder).index()
+    counts: dict[str, int] = {}
+    for row in rows:
+        counts[row["status"]] = counts.get(row["status"], 0) + 1
+    if as_json:
+        print(json.dumps({"counts": counts, "runs": rows}, indent=1))
+        return
+    for row in rows:
+        fold = f" · fold {row['fold']}" if row["fold"] else ""
+        print(f"{row['run']}  {row['status']:<13} {row['task']} · {row['model']} · {row['method']} · seed {row['seed']}{fold}")
+    print(", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "nothing planned yet")
+
+
+@app.command()
+def report(
+    folders: list[Path],
+    only: Only = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Default: `report` in the first folder.")] = None,
+) -> None:
+    """Write the report of a study, or of several merged, from their records."""
+    from clinpeft.report.render import write_report
+
+    print(write_report(folders, out or folders[0] / "report", _pairs(only, "--only")))
+
+
+@app.command("recommend")
+def recommend_(
+    folder: Path,
+    limit: Annotated[list[str] | None, typer.Option("--limit", help="A ceiling on a cost: field=value.")] = None,
+    as_json: Json = False,
+) -> None:
+    """What to take for each task of a study, and how sure that is; from validation scores only."""
+    from clinpeft.api import recommendations as recommendations_of
+
+    limits = {key: _number(value, f"--limit {key}") for key, value in _pairs(limit, "--limit").items()}
+    recommendations = recommendations_of(folder, limits=limits)
+    if as_json:
+        print(json.dumps([item.model_dump(mode="json") for item in recommendations], ensure_ascii=False, indent=1))
+        return
+    for item in recommendations:
+        print(item.sentence)
+
+
+@app.command("open-test")
+def open_test_(folder: Path, data: Data = None) -> None:
+    """Open the test labels of a sealed study: score its runs on test, note it, and renew the report."""
+    from clinpeft.report.render import write_report
+    from clinpeft.runs.sweep import open_test_labels
+
+    runs, times = open_test_labels(folder, tuple(data or ()))
+    print(f"{runs} runs scored on test; the test labels of this study have been opened {times} time{'s' * (times > 1)}")
+    print(write_report([folder], folder / "report"))
+
+
+def _pairs(items: list[str] | None, option: str) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for item in items or []:
+        key, equals, value = item.partition("=")
+        if not equals or not key or key in pairs:
+            raise BadInput(option, "needs key=value, each key once", f"for example {option} task=rqe")
+        pairs[key] = value
+    return pairs
+
+
+def _number(value: str, where: str) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        raise BadInput(where, "is not a number", "for example --limit peak_host_bytes=8e9") from None
+
+
+def _terminated(*_: Any) -> NoReturn:
+    print("clinpeft: stopped; the same command goes on from here", file=sys.stderr)
+    sys.exit(143)
+
+
+def _unexpected(error: Exception) -> int:
+    """A mistake of ours, or of the command line's words: one line, without the message's own text unless asked for."""
+    if hasattr(error, "format_message") and hasattr(error, "exit_code"):
+        print(f"clinpeft: {error.format_message()}", file=sys.stderr)
+        return int(error.exit_code)
+    if os.environ.get("CLINPEFT_DEBUG"):
+        raise error
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    line = f"{Path(place.tb_frame.f_code.co_filename).name}, line {place.tb_lineno}" if place else "unknown place"
+    print(
+        f"clinpeft: internal error, {type(error).__name__} in {line}; CLINPEFT_DEBUG=1 shows more (it may show text)",
+        file=sys.stderr,
+    )
+    return 70
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""Spans of text and IOB2 tags of tokens, each from the other."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+
+from clinpeft.tasks.base import Span
+
+
+def tags_from_spans(
+    starts: Sequence[int], ends: Sequence[int], spans: Sequence[Span]
+) -> tuple[tuple[str, ...], tuple[Span, ...]]:
+    """IOB2 tags of n tokens, and the spans that the tags hold, in order of the text.
+
+    A token that a span touches belongs to it. Of spans that share a token the longest wins (then the earliest, then
+    the label that sorts first); the others, and spans that touch no token, are left out. Tokens must not overlap.
+
+    >>> tags_from_spans([0, 4, 9], [3, 8, 12], [Span(0, 8, "drug"), Span(4, 8, "dose")])
+    (('B-drug', 'I-drug', 'O'), (Span(start=0, end=8, label='drug'),))
+    """
+    tags = ["O"] * len(starts)
+    kept = []
+    for span in sorted(spans, key=lambda span: (span.start - span.end, span.start, span.label)):
+        first, last = bisect_right(ends, span.start), bisect_left(starts, span.end)
+        if first >= last or any(tag != "O" for tag in tags[first:last]):
+            continue
+        tags[first:last] = [f"B-{span.label}"] + [f"I-{span.label}"] * (last - first - 1)
+        kept.append(span)
+    return tuple(tags), tuple(sorted(kept, key=lambda span: span.start))
+
+
+def spans_from_tags(starts: Sequence[int], ends: Sequence[int], tags: Sequence[str]) -> tuple[Span, ...]:
+    """The spans that valid IOB2 tags stand for, from the first token's start to the last token's end.
+
+    >>> spans_from_tags([0, 4, 9], [3, 8, 12], ["B-drug", "I-drug", "O"])
+    (Span(start=0, end=8, label='drug'),)
+    """
+    spans: list[Span] = []
+    for start, end, tag in zip(starts, ends, tags, strict=True):
+        if tag.startswith("B-"):
+            spans.append(Span(start, end, tag[2:]))
+        elif tag.startswith("I-"):
+            spans[-1] = Span(spans[-1].start, end, spans[-1].label)
+    return tuple(spans)
+
+
+def is_iob2(tags: Sequence[str]) -> bool:
+    """Whether every tag is `O`, `B-x`, or `I-x` right after `B-x` or `I-x`."""
+    before = "O"
+    for tag in tags:
+        if tag != "O" and (tag[:2] not in {"B-", "I-"} or len(tag) == 2):
+            return False
+        if tag.startswith("I-") and before[2:] != tag[2:]:
+            return False
+        before = tag
+    return True

@@ -1,0 +1,1 @@
+"""Where runs happen: a launcher maps a function over jobs and knows nothing of training."""

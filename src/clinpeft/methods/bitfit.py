@@ -1,0 +1,29 @@
+"""BitFit: the biases train."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from clinpeft.methods.base import Context, Method, freeze
+
+if TYPE_CHECKING:
+    from clinpeft.models.catalogue import ModelCard
+    from clinpeft.models.load import ClinicalModel
+
+
+class BitFit(Method):
+    """Every bias of the backbone trains, normalisation included (Ben Zaken et al., ACL 2022)."""
+
+    title: ClassVar[str] = "BitFit: only the biases train"
+    citation: ClassVar[str] = "Ben Zaken et al., BitFit, ACL 2022"
+    learning_rate: ClassVar[float] = 4e-3
+
+    def apply(self, model: ClinicalModel, card: ModelCard, context: Context) -> ClinicalModel:
+        freeze(model)
+        for name, parameter in model.backbone.named_parameters():
+            if name.endswith("bias"):
+                parameter.requires_grad_(True)
+        return model
+
+    def merge(self, model: ClinicalModel) -> ClinicalModel | None:
+        return model

@@ -1,0 +1,1 @@
+"""The catalogue, the families and loading: from a name to a backbone with a head."""

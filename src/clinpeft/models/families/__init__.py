@@ -1,0 +1,1 @@
+"""One architecture per file: the module names that methods touch, as data."""

@@ -1,0 +1,238 @@
+"""What a reader must know before believing a number: the warnings of a report, each one sentence or two."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+from clinpeft.data.card import Card
+from clinpeft.metrics.base import METRICS
+from clinpeft.report.configurations import Configuration
+from clinpeft.report.load import LoadedRun, LoadedStudy
+from clinpeft.report.results import ResultRow
+from clinpeft.report.wording import count, listed, percent
+
+FEW_SUBJECTS = 1_000
+TRUNCATED_SHARE = 0.05
+
+
+def caveats(
+    loaded: Sequence[LoadedStudy],
+    runs: Sequence[tuple[LoadedStudy, LoadedRun]],
+    configurations: Sequence[Configuration],
+    rows: Sequence[ResultRow],
+    only: Mapping[str, str],
+) -> list[str]:
+    """The warnings, grave ones first, each once, in a fixed order."""
+    cards = cards_of(configurations)
+    found = [
+        *grave_caveats(cards),
+        *_opened(loaded),
+        *_rule_changed(loaded),
+        *_paper_mode(loaded, cards),
+        *_one_seed(rows),
+        *_failed(runs),
+        *_missing(loaded, runs, only),
+        *_undefined(configurations, rows),
+        *_folds(configurations),
+        *_truncated(configurations),
+        *_contaminated(configurations, cards),
+        *_mixed(configurations),
+        *_hardware(configurations),
+        *_unknown_metrics(rows),
+        *_filtered(only),
+    ]
+    return list(dict.fromkeys(found))
+
+
+def grave_caveats(cards: Mapping[str, Card]) -> Iterator[str]:
+    """Those that make the scores themselves doubtful."""
+    for task, card in cards.items():
+        if card.split.by is None:
+            yield (
+                f"{task}: the examples carry no patient identifier, so one patient may stand in training and test at "
+                "once. Scores are probably too good; do not decide anything on them."
+            )
+        elif card.split.shared_subjects:
+            shared = count(card.split.shared_subjects, "subject")
+            yield f"{task}: {shared} stand in more than one split. Scores are probably too good."
+
+
+def cards_of(configurations: Sequence[Configuration]) -> dict[str, Card]:
+    """The dataset card of each task that has one, in order."""
+    return {found.spec.task: found.card for found in reversed(configurations) if found.card is not None}
+
+
+def truncated_shares(configuration: Configuration) -> dict[str, float]:
+    """For each split, the share of its examples that are longer than the model reads; empty when not known.
+
+    With folds, the share of all examples outside the test split, under `train`.
+    """
+    run, card = next(iter(configuration.successes()), None), configuration.card
+    if run is None or card is None:
+        return {}
+    cut = {split: truncated.examples for split, truncated in run.record.truncated.items()}
+    if configuration.num_folds:
+        cut["train"] = cut.get("train", 0) + cut.pop("validation", 0)
+    if configuration.spec.train.subset is not None:
+        cut.pop("train", None)
+    sizes = {split: counts.examples for split, counts in card.counts.items() if counts.examples}
+    return {split: cut[split] / sizes[split] for split in cut if split in sizes}
+
+
+def _opened(loaded: Sequence[LoadedStudy]) -> Iterator[str]:
+    for study in loaded:
+        times = max((len(run.test.opened) for run in study.runs if run.test), default=0)
+        if times > 1:
+            yield (
+                f"The test labels of {study.study.name} were opened {times} times. Whatever was changed after the "
+                "first time may have been fitted to the test."
+            )
+
+
+def _rule_changed(loaded: Sequence[LoadedStudy]) -> Iterator[str]:
+    for study in loaded:
+        if study.earlier_selects:
+            yield (
+                f"The selection rule of {study.study.name} is not the one it started with. A rule changed after "
+                "results were seen can be made to choose anything."
+            )
+    if any(study.study.select != loaded[0].study.select for study in loaded):
+        yield f"The merged studies state different selection rules; the one of {loaded[0].study.name} is used."
+
+
+def _paper_mode(loaded: Sequence[LoadedStudy], cards: Mapping[str, Card]) -> Iterator[str]:
+    names = [study.study.name for study in loaded if study.study.mode == "paper"]
+    names += [task for task, card in cards.items() if card.mode == "paper"]
+    if names:
+        yield (
+            f"{listed(names)}: made in paper mode, which repeats a published pipeline with its mistakes. Good for "
+            "comparing with that publication, not for choosing a model."
+        )
+
+
+def _one_seed(rows: Sequence[ResultRow]) -> Iterator[str]:
+    trained = [row for row in rows if row.model != "none" and row.mean is not None]
+    if trained and all(row.num_seeds == 1 for row in trained):
+        yield (
+            "One seed only: training again with another seed can move a score by more than the differences shown. Add "
+            "seeds to the study before deciding."
+        )
+
+
+def _failed(runs: Sequence[tuple[LoadedStudy, LoadedRun]]) -> Iterator[str]:
+    statuses = Counter(run.record.status for _, run in runs if run.record.status != "success")
+    if statuses:
+        kinds = ", ".join(f"{number} {status.replace('_', ' ')}" for status, number in sorted(statuses.items()))
+        yield (
+            f"{statuses.total()} of {count(len(runs), 'run')} did not succeed ({kinds}). They count as failed in the "
+            "tables and are listed below."
+        )
+
+
+def _missing(
+    loaded: Sequence[LoadedStudy], runs: Sequence[tuple[LoadedStudy, LoadedRun]], only: Mapping[str, str]
+) -> Iterator[str]:
+    if only:
+        return
+    specs = [run.record.spec for _, run in runs if run.record.role == "final"]
+    have = {(spec.task, spec.model, spec.method.name, spec.seed) for spec in specs}
+    for study in (each.study for each in loaded):
+        planned = [
+            (task.name, model.name, method.name, seed)
+            for task in study.tasks
+            for model in study.models
+            for method in study.methods
+            for seed in study.seeds
+        ]
+        absent = [combination for combination in planned if combination not in have]
+        if absent:
+            examples = dict.fromkeys(f"{task} · {model} · {method}" for task, model, method, _ in absent)
+            yield (
+                f"{len(absent)} of the {len(planned)} runs that {study.name} asks for have no record: not run yet, or "
+                f"the method does not apply ({listed(examples, 3)})."
+            )
+
+
+def _undefined(configurations: Sequence[Configuration], rows: Sequence[ResultRow]) -> Iterator[str]:
+    for configuration in configurations:
+        for run in configuration.successes():
+            score, spec = run.record.scores.get(configuration.headline), configuration.spec
+            if score is not None and score.value is None:
+                reason = score.reason or "no reason was recorded"
+                name = f"{spec.model} · {spec.method.name}"
+                yield f"{spec.task}: {configuration.headline} has no value for {name} ({reason})."
+    lost = [row for row in rows if row.num_folds and row.split == "validation" and None in row.per_seed]
+    if names := dict.fromkeys(f"{row.task} · {row.model} · {row.method}" for row in lost):
+        yield (
+            "Cross-validation is incomplete (a fold failed, is missing, or its predictions were not kept), so these "
+            f"have seeds without a value: {listed(names)}."
+        )
+
+
+def _folds(configurations: Sequence[Configuration]) -> Iterator[str]:
+    for configuration in configurations:
+        if configuration.num_folds and configuration.card and "train" in configuration.card.counts:
+            subjects = configuration.card.counts["train"].subjects
+            if subjects < FEW_SUBJECTS:
+                yield (
+                    f"{configuration.spec.task}: only {count(subjects, 'subject')} to train on, so the validation "
+                    f"scores come from {configuration.num_folds}-fold cross-validation."
+                )
+
+
+def _truncated(configurations: Sequence[Configuration]) -> Iterator[str]:
+    """One sentence a task and length; models of one tokenizer have the same share."""
+    found: dict[tuple[str, int], dict[str, float]] = {}
+    for configuration in configurations:
+        spec, shares = configuration.spec, truncated_shares(configuration)
+        if spec.model != "none" and shares and max(shares.values()) > TRUNCATED_SHARE:
+            found.setdefault((spec.task, spec.train.max_length), {})[spec.model] = max(shares.values())
+    for (task, length), models in found.items():
+        yield (
+            f"{task}: up to {percent(max(models.values()))} of a split's texts are longer than the {length} word "
+            f"pieces that {listed(models)} {'was' if len(models) == 1 else 'were'} given; the rest was not read."
+        )
+
+
+def _contaminated(configurations: Sequence[Configuration], cards: Mapping[str, Card]) -> Iterator[str]:
+    for configuration in configurations:
+        card = cards.get(configuration.spec.task)
+        for seen in card.contamination if card else ():
+            if seen.model == configuration.spec.model:
+                yield (
+                    f"{configuration.spec.task}: {seen.model} was pre-trained on text of {seen.source}, perhaps on the "
+                    "very examples that it is tested on."
+                )
+
+
+def _mixed(configurations: Sequence[Configuration]) -> Iterator[str]:
+    words = {
+        "dataset": "builds of its dataset",
+        "weights": "weights of one model's name",
+        "code": "versions of clinpeft",
+    }
+    for key, what in words.items():
+        for task in dict.fromkeys(found.spec.task for found in configurations if key in found.options):
+            yield f"{task}: the runs come from different {what}; such rows stand apart and are not quite comparable."
+
+
+def _hardware(configurations: Sequence[Configuration]) -> Iterator[str]:
+    environments = [run.record.environment for found in configurations for run in found.successes()]
+    kinds = sorted({environment.hardware_id for environment in environments if environment})
+    if len(kinds) > 1:
+        yield (
+            f"The runs were made on {len(kinds)} kinds of hardware ({listed(kinds)}). Times, memory and energy are "
+            "never compared across them; scores are."
+        )
+
+
+def _unknown_metrics(rows: Sequence[ResultRow]) -> Iterator[str]:
+    for metric in dict.fromkeys(row.metric for row in rows if row.mean is not None and row.metric not in METRICS):
+        yield f"No metric here is called {metric}; higher values are taken to be better."
+
+
+def _filtered(only: Mapping[str, str]) -> Iterator[str]:
+    if only:
+        shown = ", ".join(f"{key} = {value}" for key, value in only.items())
+        yield f"Only the runs with {shown} are shown; the recommendation knows no others."

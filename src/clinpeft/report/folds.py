@@ -1,0 +1,86 @@
+"""Cross-validation: the folds' predictions laid end to end and scored as one, for a mean of folds has no interval."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from clinpeft.data.card import Card
+from clinpeft.errors import BadInput
+from clinpeft.record import Score
+from clinpeft.report.load import LoadedRun
+from clinpeft.tasks.base import Example
+
+if TYPE_CHECKING:
+    from clinpeft.metrics.base import Predictions
+
+PREDICTIONS = "predictions-validation.parquet"
+
+
+def pooled_scores(runs: Sequence[LoadedRun], card: Card) -> dict[str, Score] | None:
+    """The metrics that the runs were scored with, with intervals over subjects, on the folds' pooled predictions.
+
+    None when a fold's predictions are not kept. Metrics that this environment does not know are left out.
+    """
+    from clinpeft.metrics.base import METRICS
+    from clinpeft.metrics.intervals import scores
+
+    predictions = pooled_predictions(runs, card)
+    names = [name for name in runs[0].record.scores if name in METRICS]
+    return None if predictions is None else scores(names, predictions)
+
+
+def pooled_predictions(runs: Sequence[LoadedRun], card: Card) -> Predictions | None:
+    """The out-of-fold predictions of one seed, folds in order; every training example stands in them once.
+
+    Decision thresholds, which each fold chose for itself, are averaged over the folds. None when a fold's predictions
+    are not kept. Raises BadInput when a file cannot be read, or holds a label that the card does not list.
+    """
+    import numpy as np
+
+    from clinpeft.metrics.thresholds import with_thresholds
+    from clinpeft.train.predictions import predictions_from
+
+    if not all((run.folder / PREDICTIONS).is_file() for run in runs):
+        return None
+    rows = [row for run in runs for row in _rows(run)]
+    examples = [_example(row) for row in rows]
+    if card.kind == "entities":
+        return predictions_from(examples, card, predicted_tags=[row["predicted"] for row in rows])
+    scores = np.array([[row[f"score_{index}"] for index in range(len(card.labels))] for row in rows], dtype=np.float64)
+    return with_thresholds(predictions_from(examples, card, scores), _mean_thresholds(runs))
+
+
+def _rows(run: LoadedRun) -> list[dict[str, Any]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = run.folder / PREDICTIONS
+    try:
+        rows: list[dict[str, Any]] = pq.read_table(path, page_checksum_verification=True).to_pylist()
+    except (OSError, pa.ArrowException):
+        raise BadInput(
+            str(path), "cannot be read as Parquet", "`clinpeft verify DIR` says what else is broken"
+        ) from None
+    return rows
+
+
+def _example(row: Mapping[str, Any]) -> Example:
+    """Ids and gold of a row of predictions; there is no text."""
+    return Example(
+        example=row["example"],
+        subject=row["subject"],
+        document="",
+        text="",
+        label=row.get("label"),
+        labels=tuple(row.get("labels") or ()),
+        missing=tuple(row.get("missing") or ()),
+        tags=tuple(row.get("tags") or ()),
+    )
+
+
+def _mean_thresholds(runs: Sequence[LoadedRun]) -> dict[str, float]:
+    chosen = [run.record.thresholds for run in runs]
+    labels = [label for label in chosen[0] if all(label in thresholds for thresholds in chosen)]
+    return {label: fmean(thresholds[label] for thresholds in chosen) for label in labels}

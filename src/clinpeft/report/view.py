@@ -1,0 +1,340 @@
+"""What the page shows, ready for the template: names resolved, runs matched, charts drawn. Holds no markup but SVG."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from clinpeft.data.card import SPLITS, Card
+from clinpeft.errors import UnknownName
+from clinpeft.report.caveats import cards_of, grave_caveats, truncated_shares
+from clinpeft.report.chart import BASELINE_SHAPE, ChartPoint, chart, forest, symbol
+from clinpeft.report.configurations import Configuration, configurations, selected
+from clinpeft.report.load import LoadedRun, LoadedStudy
+from clinpeft.report.pareto import front
+from clinpeft.report.results import HARDWARE_FREE, Recommendation, ResultRow, Results
+from clinpeft.report.wording import configuration, cost, listed, mean_and_interval, method_labels, suppressed
+from clinpeft.spec import CostField, Select
+from clinpeft.strict_yaml import read_yaml
+
+
+@dataclass(frozen=True)
+class RowView:
+    """A configuration as a line of its task's table."""
+
+    row: ResultRow
+    """On validation, headline metric."""
+    label: str
+    name: str
+    is_choice: bool
+    is_on_front: bool
+    symbol: Markup
+    forest: Markup
+    test: ResultRow | None
+    others: Mapping[tuple[str, str], ResultRow]
+    """All its rows by (split, metric)."""
+
+
+@dataclass(frozen=True)
+class TaskView:
+    """A task's section."""
+
+    name: str
+    title: str
+    is_not: str
+    metric: str
+    metric_title: str
+    higher_is_better: bool
+    rows: list[RowView]
+    columns: list[tuple[str, str]]
+    """(split, metric) of the table of all scores."""
+    has_test: bool
+    main_costs: list[CostField]
+    """The study's cost, training time and peak memory."""
+    cost_fields: list[CostField]
+    charts: list[Markup]
+    """Wide and narrow; empty when nothing can be drawn."""
+    floor: RowView | None
+    """The baseline that always answers the most frequent class; drawn, it would squeeze everything else."""
+    num_undrawn: int
+    """Configurations with a score that the chart lacks: other hardware, or no cost."""
+    models: list[tuple[str, Markup]]
+    methods: list[tuple[str, Markup]]
+    recommendation: Recommendation
+    choice: RowView | None
+    card: Card | None
+    labels: dict[str, dict[str, str]]
+    """{label: {split: count}}, small counts hidden."""
+    truncated: list[tuple[str, dict[str, float]]]
+
+
+@dataclass(frozen=True)
+class RunView:
+    """A line of the table of runs."""
+
+    run: LoadedRun
+    name: str
+    metric: str
+
+
+@dataclass(frozen=True)
+class Page:
+    """Everything the template is given."""
+
+    results: Results
+    question: str
+    select: Select
+    grave: list[str]
+    warnings: list[str]
+    tasks: list[TaskView]
+    runs: list[RunView]
+    failures: list[RunView]
+    environments: list[dict[str, str]]
+    versions: dict[str, str]
+    glossary: dict[str, str]
+
+
+def page(loaded: Sequence[LoadedStudy], results: Results, only: Mapping[str, str]) -> Page:
+    """The page of `results`, which `aggregate` made of the same studies with the same `only`."""
+    runs = selected(loaded, only)
+    found = configurations(runs)
+    models = _numbered(row.model for row in results.rows if row.model != "none")
+    methods = _numbered(row.method for row in results.rows if row.model != "none")
+    methods |= {row.method: BASELINE_SHAPE for row in results.rows if row.model == "none"}
+    tasks = [
+        _task(recommendation, results, found, loaded[0].study.select, models, methods)
+        for recommendation in results.recommendations
+    ]
+    grave = list(grave_caveats(cards_of(found)))
+    metrics = {task.name: task.metric for task in tasks}
+    lines = [_run(run, metrics) for _, run in runs]
+    lines.sort(
+        key=lambda line: (line.name, line.run.record.spec.seed, line.run.record.spec.fold or 0, line.run.record.run)
+    )
+    return Page(
+        results=results,
+        question=next((study.study.question for study in loaded if study.study.question), ""),
+        select=loaded[0].study.select,
+        grave=grave,
+        warnings=[warning for warning in results.warnings if warning not in grave],
+        tasks=tasks,
+        runs=lines,
+        failures=[line for line in lines if line.run.record.status != "success"],
+        environments=_environments(runs),
+        versions=_versions(runs),
+        glossary=_glossary(results),
+    )
+
+
+def _task(
+    recommendation: Recommendation,
+    results: Results,
+    found: Sequence[Configuration],
+    select: Select,
+    models: dict[str, int],
+    methods: dict[str, int],
+) -> TaskView:
+    name, metric = recommendation.task, recommendation.metric
+    of_task = [row for row in results.rows if row.task == name]
+    mine = [configuration for configuration in found if configuration.spec.task == name]
+    views = _rows(of_task, recommendation, select, models, methods)
+    drawn = _drawable([view.row for view in views], select.cost)
+    floor = next((view for view in views if _is_floor(view.row)), None)
+    points = [_point(v, select.cost, models, methods) for v in views if v.row.runs in drawn and v is not floor]
+    card = next((configuration.card for configuration in mine if configuration.card), None)
+    title, is_not = _registered(name)
+    used = {view.row.method for view in views if view.row.runs in drawn and view is not floor}
+    return TaskView(
+        name=name,
+        title=title,
+        is_not=is_not,
+        metric=metric,
+        metric_title=_metric_title(metric),
+        higher_is_better=views[0].row.higher_is_better,
+        rows=views,
+        columns=list(
+            dict.fromkeys((row.split, row.metric) for row in sorted(of_task, key=lambda row: row.split, reverse=True))
+        ),
+        has_test=any(view.test for view in views),
+        main_costs=_main_costs(of_task, select.cost),
+        cost_fields=list(dict.fromkeys(field for row in of_task for field in row.cost)),
+        charts=[chart(points, select.cost, metric, width=w, height=h) for w, h in ((860, 430), (350, 380))]
+        if points
+        else [],
+        floor=floor,
+        num_undrawn=sum(view.row.mean is not None and view is not floor for view in views) - len(points),
+        models=[
+            (model, symbol(0, models[model])) for model in models if any(view.row.model == model for view in views)
+        ],
+        methods=[(method, symbol(shape, None)) for method, shape in methods.items() if method in used],
+        recommendation=recommendation,
+        choice=next((view for view in views if view.is_choice), None),
+        card=card,
+        labels=_label_counts(card) if card else {},
+        truncated=_truncated(mine),
+    )
+
+
+def _rows(
+    of_task: Sequence[ResultRow],
+    recommendation: Recommendation,
+    select: Select,
+    models: dict[str, int],
+    methods: dict[str, int],
+) -> list[RowView]:
+    """The table's lines, best first, configurations without a score last."""
+    metric, choice = recommendation.metric, recommendation.choice
+    rows = [row for row in of_task if row.split == "validation" and row.metric == metric]
+    labels = method_labels(rows)
+    comparable = _drawable(rows, select.cost)
+    points = [(row.quality, row.burden(select.cost)) if row.runs in comparable else (None, None) for row in rows]
+    spread = [row for row in rows if not _is_floor(row)] or rows
+    ends = [end for row in spread for end in (row.low, row.high, row.mean, *row.per_seed) if end is not None]
+    start, end = (min(ends), max(ends)) if ends else (0.0, 0.0)
+    views = []
+    for row, label, is_on_front in zip(rows, labels, front(points), strict=True):
+        colour = models.get(row.model)
+        seeds = [seed for seed in row.per_seed if seed is not None]
+        others: dict[tuple[str, str], ResultRow] = {
+            (other.split, other.metric): other for other in of_task if other.runs == row.runs
+        }
+        views.append(
+            RowView(
+                row=row,
+                label=label,
+                name=configuration(row.model, label),
+                is_choice=choice is not None and choice.run in row.runs,
+                is_on_front=is_on_front,
+                symbol=symbol(methods[row.method], colour),
+                forest=forest(row.low, row.high, row.mean, seeds, start, end, colour),
+                test=others.get(("test", metric)),
+                others=others,
+            )
+        )
+    return sorted(views, key=lambda view: (view.row.quality is None, -(view.row.quality or 0), view.name))
+
+
+def _is_floor(row: ResultRow) -> bool:
+    return row.model == "none" and row.method == "majority"
+
+
+def _main_costs(rows: Sequence[ResultRow], chosen: CostField) -> list[CostField]:
+    has_gpu = any(row.cost["peak_device_bytes"].mean is not None for row in rows if "peak_device_bytes" in row.cost)
+    return list(dict.fromkeys((chosen, "train_seconds", "peak_device_bytes" if has_gpu else "peak_host_bytes")))
+
+
+def _drawable(rows: Sequence[ResultRow], field: CostField) -> set[tuple[str, ...]]:
+    """Which rows may stand in one chart: they have score and cost, and times come from the most used hardware."""
+    known = [row for row in rows if row.mean is not None and row.burden(field) is not None]
+    if field in HARDWARE_FREE or not known:
+        return {row.runs for row in known}
+    counted = Counter(str(row.hardware_id) for row in known)
+    most_used = min(counted, key=lambda name: (-counted[name], name))
+    return {row.runs for row in known if str(row.hardware_id) == most_used}
+
+
+def _point(view: RowView, field: CostField, models: dict[str, int], methods: dict[str, int]) -> ChartPoint:
+    row = view.row
+    mean, spent = row.mean, row.cost[field].mean
+    assert mean is not None and spent is not None
+    return ChartPoint(
+        name=view.label if row.model == "none" else f"{row.model} · {view.label}",
+        tooltip=f"{view.name}: {row.metric} {mean_and_interval(row)}, {cost(field, spent)}",
+        mean=mean,
+        low=row.low,
+        high=row.high,
+        cost=spent,
+        colour=models.get(row.model),
+        shape=methods[row.method],
+        is_on_front=view.is_on_front,
+        is_choice=view.is_choice,
+    )
+
+
+def _run(run: LoadedRun, metrics: Mapping[str, str]) -> RunView:
+    spec = run.record.spec
+    model = "" if spec.model == "none" else f"{spec.model} · "
+    role = " (trial)" if run.record.role == "trial" else ""
+    return RunView(run, f"{spec.task} · {model}{spec.method.name}{role}", metrics.get(spec.task, ""))
+
+
+def _label_counts(card: Card) -> dict[str, dict[str, str]]:
+    shown = {
+        split: suppressed(card.counts[split].labels, card.counts[split].examples)
+        for split in SPLITS
+        if split in card.counts
+    }
+    return {label: {split: counts.get(label, "0") for split, counts in shown.items()} for label in card.labels}
+
+
+def _truncated(mine: Sequence[Configuration]) -> list[tuple[str, dict[str, float]]]:
+    """Shares beyond a model's length, with the models and the length that they hold for."""
+    found: dict[tuple[int, tuple[tuple[str, float], ...]], list[str]] = {}
+    for each in mine:
+        if each.spec.model != "none" and (shares := truncated_shares(each)):
+            models = found.setdefault((each.spec.train.max_length, tuple(shares.items())), [])
+            models += [each.spec.model] if each.spec.model not in models else []
+    return [(f"{length} word pieces; {listed(models)}", dict(shares)) for (length, shares), models in found.items()]
+
+
+def _registered(task: str) -> tuple[str, str]:
+    """Title and `is_not` of a registered task; empty for a task of one's own."""
+    from clinpeft.tasks.base import TASKS
+
+    try:
+        entry = TASKS.get(task)
+    except UnknownName:
+        return "", ""
+    return entry.title, entry.is_not
+
+
+def _metric_title(metric: str) -> str:
+    from clinpeft.metrics.base import METRICS
+
+    return METRICS.get(metric).title if metric in METRICS else ""
+
+
+def _environments(runs: Sequence[tuple[LoadedStudy, LoadedRun]]) -> list[dict[str, str]]:
+    """Each kind of hardware, with what ran there."""
+    found = {}
+    for _, run in runs:
+        if environment := run.record.environment:
+            found[environment.hardware_id, environment.threads, environment.precision_used] = {
+                "hardware": environment.hardware_id,
+                "processor": f"{environment.cpu}, {environment.cores} cores",
+                "GPU": environment.gpu or "none",
+                "threads": str(environment.threads),
+                "precision": environment.precision_used,
+            }
+    return [found[key] for key in sorted(found)]
+
+
+def _versions(runs: Sequence[tuple[LoadedStudy, LoadedRun]]) -> dict[str, str]:
+    found: dict[str, set[str]] = {}
+    for _, run in runs:
+        if run.record.environment:
+            for name, version in run.record.environment.versions.items():
+                found.setdefault(name, set()).add(version)
+    return {name: ", ".join(sorted(found[name])) for name in sorted(found)}
+
+
+def _glossary(results: Results) -> dict[str, str]:
+    """Terms and what they mean: general ones, and the metrics and methods that occur."""
+    words: dict[str, dict[str, str]] = read_yaml(Path(__file__).with_name("glossary.yaml"))
+    metrics = list(dict.fromkeys(row.metric for row in results.rows))
+    methods = list(dict.fromkeys(row.method for row in results.rows))
+    known: dict[str, Any] = {
+        **{metric: words["metrics"].get(metric) or _metric_title(metric) for metric in metrics},
+        **{method: words["methods"][method] for method in methods if method in words["methods"]},
+        **words["general"],
+    }
+    return {term: known[term] for term in sorted(known, key=str.lower) if known[term]}
+
+
+def _numbered(names: Any) -> dict[str, int]:
+    return {name: index for index, name in enumerate(sorted(set(names)))}

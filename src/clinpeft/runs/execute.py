@@ -1,0 +1,184 @@
+"""One run, from its spec to its record. Read this page first."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from clinpeft.data.dataset import TaskDataset
+from clinpeft.data.select import examples_of
+from clinpeft.data.tokenize import Encoded, Encoder, num_outputs
+from clinpeft.errors import EnvironmentStop
+from clinpeft.files import sha256_file
+from clinpeft.methods.base import Context, method_of
+from clinpeft.models.catalogue import ResolvedModel
+from clinpeft.models.load import count_parameters, load
+from clinpeft.record import Parameters, Reason, RunRecord, Status, Truncated, Work
+from clinpeft.runs.grid import PlannedRun
+from clinpeft.runs.scoring import epoch_judge, in_float32, predictor, write_and_score
+from clinpeft.train.baselines import fit_baseline
+from clinpeft.train.loop import Diverged, fit, planned_steps, training_stream
+from clinpeft.train.machine import describe_machine, pick_device, use_threads
+from clinpeft.train.meter import Meter, folder_bytes, latency, training_flops
+from clinpeft.train.precision import choose_precision, prepare
+from clinpeft.train.weights import class_weights
+
+
+@dataclass(frozen=True)
+class Job:
+    """A planned run and what it needs."""
+
+    planned: PlannedRun
+    dataset: TaskDataset
+    model: ResolvedModel | None
+    """None for a baseline."""
+    metric: str
+    """The headline metric, which picks the best epoch."""
+    secret: bytes
+    keeps_weights: bool
+
+
+def execute(job: Job, folder: Path) -> RunRecord:
+    """Train and measure one run, write its files to `folder`, and return its record; a failure is a record too.
+
+    Raises EnvironmentStop when the disk is full and lets an interrupt through: neither ends the run.
+    """
+    try:
+        return _baseline(job, folder) if job.model is None else _train(job, job.model, folder)
+    except EnvironmentStop:
+        raise
+    except Diverged as error:
+        return _failed(job, folder, "diverged", Reason(code="diverged", message=str(error)))
+    except torch.OutOfMemoryError:
+        return _failed(job, folder, "out_of_memory", Reason(code="oom_device", message="device memory ran out"))
+    except MemoryError:
+        return _failed(job, folder, "out_of_memory", Reason(code="oom_host", message="the machine's memory ran out"))
+    except Exception as error:
+        return _failed(job, folder, "failed", Reason(code="bug", message=_place(error)))
+
+
+def _train(job: Job, resolved: ResolvedModel, folder: Path) -> RunRecord:
+    spec, card, options = job.planned.spec, job.dataset.card, job.planned.spec.train
+    device = pick_device()
+    use_threads(options.threads)
+    precision = choose_precision(options.precision, device)
+    method = method_of(spec.method)
+
+    splits = examples_of(job.dataset, options.subset, spec.fold)
+    encoder = _encoder(resolved, job.dataset, options.max_length - method.extra_positions(), options.long_text)
+    encoded = {name: encoder.encode(examples) for name, examples in splits.items()}
+    stream = training_stream(encoded["train"], options.batch_size, encoder.pad_id, spec.seed)
+
+    meter = Meter(device)
+    model = load(resolved, card.kind, num_outputs(card), spec.seed)
+    context = Context(spec.seed, card.kind, planned_steps(len(encoded["train"]), options), lambda: stream(0))
+    model = method.apply(model, resolved.card, context)
+    prepare(model, precision)
+    model.to(device)
+    predict = predictor(model, card, encoder, precision)
+    judge = epoch_judge(job.metric, predict, splits["validation"], encoded["validation"])
+    weights = class_weights(splits["train"], card, options.class_weights)
+    fitted = fit(model, method, stream, context.num_steps, card.kind, options, spec.seed, precision, weights, judge, meter)
+
+    with meter.watch.evaluating():
+        validation = predict(splits["validation"], encoded["validation"])
+    test, speed = meter.throughput(lambda: predict(splits["test"], encoded["test"]), len(splits["test"]))
+    cost = meter.costs()
+    one = [(splits["validation"][i : i + 1], encoded["validation"][i : i + 1]) for i in range(min(20, len(validation)))]
+    cost |= latency([lambda pair=pair: predict(*pair) for pair in one])  # type: ignore[misc]
+    method.save(model, folder / "adapter")
+    names = sorted(str(path.relative_to(folder)) for path in (folder / "adapter").iterdir())
+    cost |= {
+        "examples_per_second": speed,
+        "flops": training_flops(model, fitted.tokens, fitted.tokens / max(1, fitted.examples), resolved.card),
+        "adapter_bytes": folder_bytes(folder, names),
+    }
+    if not job.keeps_weights:
+        _remove(folder, names)
+
+    results = {
+        name: (splits[name], predictions, [item.is_truncated for item in encoded[name]])
+        for name, predictions in (("validation", validation), ("test", test))
+    }
+    truncated = {name: _truncated(items) for name, items in encoded.items()}
+    record = write_and_score(folder, job.planned, card, job.metric, job.secret, results, truncated)
+    sizes = count_parameters(model)
+    return record.model_copy(
+        update={
+            "parameters": Parameters(**vars(sizes)),
+            "cost": cost,
+            "work": Work(steps=fitted.steps, examples=fitted.examples, tokens=fitted.tokens, best_step=fitted.best_step),
+            "environment": describe_machine(device, precision, options.batch_size),
+            "files": _hashes(folder),
+        }
+    )
+
+
+def _baseline(job: Job, folder: Path) -> RunRecord:
+    spec, card = job.planned.spec, job.dataset.card
+    splits = examples_of(job.dataset, spec.train.subset, spec.fold)
+    device = torch.device("cpu")
+    meter = Meter(device)
+    with meter.watch.training():
+        predict = fit_baseline(spec.method.name, splits["train"], splits["validation"], card)
+    with meter.watch.evaluating():
+        validation = in_float32(predict(splits["validation"]))
+    test, speed = meter.throughput(lambda: in_float32(predict(splits["test"])), len(splits["test"]))
+    cost = meter.costs()
+    some = [splits["validation"][i : i + 1] for i in range(min(20, len(validation)))]
+    cost |= latency([lambda one=one: predict(one) for one in some])  # type: ignore[misc]
+    cost["examples_per_second"] = speed
+    results = {
+        name: (splits[name], predictions, [False] * len(predictions))
+        for name, predictions in (("validation", validation), ("test", test))
+    }
+    truncated = {name: Truncated(examples=0, labels=0) for name in splits}
+    record = write_and_score(folder, job.planned, card, job.metric, job.secret, results, truncated)
+    return record.model_copy(
+        update={"cost": cost, "environment": describe_machine(device, "fp32", 1), "files": _hashes(folder)}
+    )
+
+
+def _encoder(resolved: ResolvedModel, dataset: TaskDataset, max_length: int, long_text: str) -> Encoder:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(resolved.folder, local_files_only=True, trust_remote_code=False)
+    has_types = resolved.card.architecture().has_token_types
+    return Encoder(tokenizer, dataset.card, max_length=max_length, long_text=long_text, has_token_types=has_types)
+
+
+def _truncated(encoded: list[Encoded]) -> Truncated:
+    return Truncated(
+        examples=sum(item.is_truncated for item in encoded), labels=sum(item.labels_lost for item in encoded)
+    )
+
+
+def _failed(job: Job, folder: Path, status: Status, reason: Reason) -> RunRecord:
+    """A record without results; files half made are removed."""
+    _remove(folder, [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()])
+    planned = job.planned
+    return RunRecord(
+        run=planned.run, role=planned.role, status=status, reason=reason, spec=planned.spec, identity=planned.identity
+    )
+
+
+def _place(error: Exception) -> str:
+    """Which error, and where in the code; not its message, which may hold a note's text."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if "clinpeft" in frame.filename] or list(frames)
+    frame = own[-1]
+    return f"{type(error).__name__} in {Path(frame.filename).name}, line {frame.lineno} ({frame.name})"
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    return {str(path.relative_to(folder)): sha256_file(path) for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def _remove(folder: Path, names: list[str]) -> None:
+    for name in names:
+        (folder / name).unlink()
+    for path in sorted((path for path in folder.rglob("*") if path.is_dir()), reverse=True):
+        path.rmdir()

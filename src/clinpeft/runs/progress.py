@@ -1,0 +1,55 @@
+"""A line per run, with the time left."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+
+from clinpeft.record import RunRecord
+from clinpeft.runs.grid import PlannedRun
+
+
+class Progress:
+    """Says on stderr what ended, how, and how long the rest will take."""
+
+    def __init__(self, num_runs: int, missing: Sequence[PlannedRun]) -> None:
+        self.num_missing, self.num_ended = len(missing), 0
+        self.left = {run.run: _weight(run) for run in missing}
+        self.done = 0.0
+        self.start = time.monotonic()
+        if missing:
+            kept = f", {num_runs - len(missing)} done before" if num_runs > len(missing) else ""
+            print(f"{len(missing)} runs to train{kept}", file=sys.stderr, flush=True)
+
+    def ended(self, run: PlannedRun, record: RunRecord) -> None:
+        """One more run has ended."""
+        self.num_ended += 1
+        self.done += self.left.pop(run.run)
+        seconds = time.monotonic() - self.start
+        left = seconds / self.done * sum(self.left.values())
+        place = f"[{self.num_ended}/{self.num_missing}]".rjust(2 * len(str(self.num_missing)) + 3)
+        tail = f"{_clock(left)} left" if self.left else f"{_clock(seconds)} in all"
+        print(f"{place} {run.spec.describe():<66} {_result(record):<34} {tail}", file=sys.stderr, flush=True)
+
+
+def _result(record: RunRecord) -> str:
+    if record.status != "success":
+        return f"{record.status}: {record.reason.code if record.reason else 'no reason'}"
+    name, score = next(iter(record.scores.items()))
+    value = "undefined" if score.value is None else f"{score.value:.3f}"
+    cost = record.cost.get("train_seconds")
+    return f"{name} {value}" + (f"   {cost.value:.1f} s" if cost and cost.value is not None else "")
+
+
+def _weight(run: PlannedRun) -> float:
+    """How long a run takes beside the others, roughly: a baseline next to nothing, full tuning more than the rest."""
+    if run.role == "baseline":
+        return 0.1
+    return 1.5 if run.spec.method.name == "full" else 1.0
+
+
+def _clock(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

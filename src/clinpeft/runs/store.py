@@ -1,0 +1,165 @@
+"""A study's folder: study.yaml and its versions, the journal, one folder a run, and who may write to it."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import fcntl
+import io
+import json
+import os
+import secrets
+import shutil
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import yaml
+
+from clinpeft.data.card import Card
+from clinpeft.errors import BadInput, EnvironmentStop
+from clinpeft.files import remove_leftovers, replacing_folder, sha256_file, write_atomic
+from clinpeft.frozen import parse_json
+from clinpeft.models.catalogue import ModelCard
+from clinpeft.record import RunRecord
+from clinpeft.runs.grid import PlannedRun
+from clinpeft.runs.journal import Journal
+from clinpeft.spec import Study
+
+RECORD = "record.json"
+
+
+class Store:
+    """Reads a study's folder; `holding` gives the right to write to it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @classmethod
+    def open(cls, folder: Path) -> Store:
+        """The study in `folder`. Raises BadInput when there is none."""
+        if not (folder / "study.yaml").is_file():
+            raise BadInput(str(folder), "holds no study (no study.yaml)", "give the folder that `clinpeft run --out` wrote")
+        return cls(folder)
+
+    @property
+    def study(self) -> Study:
+        """The study as last run."""
+        return Study.read(self.folder / "study.yaml")
+
+    @property
+    def journal(self) -> Journal:
+        """The study's journal."""
+        return Journal(self.folder / "journal.jsonl")
+
+    @contextlib.contextmanager
+    def holding(self) -> Iterator[None]:
+        """Hold the folder alone: a second process stops with EnvironmentStop that names the holder. Everything made
+        meanwhile is for the owner only, and what a killed process left half-written is removed."""
+        os.umask(0o077)
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = self.folder / ".lock"
+        with lock.open("a+", encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                holder = lock.read_text(encoding="utf-8").strip() or "another process"
+                raise EnvironmentStop(f"{self.folder}: the study is running ({holder}); wait for it, or stop it") from None
+            file.truncate(0)
+            file.write(f"{socket.gethostname()} process {os.getpid()}\n")
+            file.flush()
+            remove_leftovers(self.folder)
+            yield
+
+    def adopt(self, study: Study) -> None:
+        """Make `study` the folder's study, keeping every version. Raises BadInput when the folder is another's."""
+        path = self.folder / "study.yaml"
+        if path.exists() and (held := self.study).name != study.name:
+            raise BadInput(str(self.folder), f"holds the study '{held.name}'", "choose another folder with --out")
+        if not path.exists() and any(item.name not in {".lock", "datasets"} for item in self.folder.iterdir()):
+            raise BadInput(str(self.folder), "is not empty and holds no study", "choose another folder with --out")
+        plain = json.loads(study.model_dump_json(by_alias=True, exclude_defaults=True))
+        text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=100)
+        write_atomic(self.folder / f"study-{study.sha256()[:8]}.yaml", text)
+        write_atomic(path, text)
+
+    def keep_cards(self, cards: dict[str, Card], models: dict[str, ModelCard]) -> None:
+        """Copies of the datasets' cards and the models' rows, so that a report needs neither."""
+        for task, card in cards.items():
+            write_atomic(self.folder / "cards" / f"{task}.json", card.model_dump_json(by_alias=True, indent=1) + "\n")
+        for name, model in models.items():
+            facts = {
+                "name": name,
+                "domain": model.domain,
+                "backbone_parameters": model.backbone_parameters,
+                "hub": model.hub,
+                "note": model.note,
+            }
+            write_atomic(self.folder / "models" / f"{name}.json", json.dumps(facts, indent=1) + "\n")
+
+    def run_folder(self, run: str) -> Path:
+        """Where a run's files lie."""
+        return self.folder / "runs" / run
+
+    def record(self, run: str) -> RunRecord | None:
+        """A run's record, or None when it has not ended yet."""
+        path = self.run_folder(run) / RECORD
+        return parse_json(RunRecord, path.read_bytes(), str(path)) if path.is_file() else None
+
+    def records(self) -> list[RunRecord]:
+        """All records, by run id."""
+        found = [self.record(path.parent.name) for path in sorted(self.folder.glob(f"runs/*/{RECORD}"))]
+        return [record for record in found if record is not None]
+
+    def is_sound(self, run: str) -> bool:
+        """Whether a run has a record and every file it lists is there and unchanged."""
+        record = self.record(run)
+        folder = self.run_folder(run)
+        return record is not None and all(
+            (folder / name).is_file() and sha256_file(folder / name) == digest
+            for name, digest in self.files_of(record).items()
+        )
+
+    def files_of(self, record: RunRecord) -> dict[str, str]:
+        """The files of a run with their hashes; once the test labels are open, test.json speaks for its file."""
+        from clinpeft.runs.test_labels import read_test
+
+        test = read_test(self.run_folder(record.run))
+        return record.files if test is None else {**record.files, **test.files}
+
+    def commit(self, run: str, write: Callable[[Path], RunRecord]) -> RunRecord:
+        """Let `write` fill a temporary folder and return the record; then the run appears under its id, whole."""
+        with replacing_folder(self.run_folder(run)) as folder:
+            record = write(folder)
+            write_atomic(folder / RECORD, record.model_dump_json(by_alias=True, indent=1) + "\n")
+        return record
+
+    def forget(self, run: str) -> None:
+        """Remove a run's folder."""
+        shutil.rmtree(self.run_folder(run), ignore_errors=True)
+
+    def write_index(self, planned: Sequence[PlannedRun]) -> None:
+        """index.csv: readable names for the run ids, with their status."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["run", "role", "task", "model", "method", "seed", "fold", "status"])
+        for item in planned:
+            record = self.record(item.run)
+            spec = item.spec
+            fold = "" if spec.fold is None else spec.fold
+            status = record.status if record else "planned"
+            writer.writerow([item.run, item.role, spec.task, spec.model, spec.method.name, spec.seed, fold, status])
+        write_atomic(self.folder / "index.csv", text.getvalue())
+
+    def index(self) -> list[dict[str, str]]:
+        """The rows of index.csv; none before the first plan."""
+        path = self.folder / "index.csv"
+        return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines())) if path.is_file() else []
+
+    def secret(self) -> bytes:
+        """The study's own secret, which re-keys the subjects in its prediction files; made on first use."""
+        path = self.folder / ".secret"
+        if not path.exists():
+            write_atomic(path, secrets.token_bytes(32))
+            path.chmod(0o600)
+        return path.read_bytes()

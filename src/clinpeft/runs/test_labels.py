@@ -1,0 +1,56 @@
+"""Opening the test labels: the one place where a run's test predictions meet the truth."""
+
+from __future__ import annotations
+
+import getpass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from clinpeft.data.dataset import TaskDataset
+from clinpeft.files import sha256_file, write_atomic
+from clinpeft.frozen import parse_json
+from clinpeft.metrics.intervals import scores
+from clinpeft.metrics.thresholds import with_thresholds
+from clinpeft.record import Opened, RunRecord, TestRecord
+from clinpeft.runs.predictions import join_gold, read_predictions
+
+TEST_RECORD = "test.json"
+TEST_PREDICTIONS = "predictions-test.parquet"
+
+
+def read_test(folder: Path) -> TestRecord | None:
+    """A run's test.json, or None while its test labels are sealed."""
+    path = folder / TEST_RECORD
+    return parse_json(TestRecord, path.read_bytes(), str(path)) if path.is_file() else None
+
+
+def open_test(folder: Path, record: RunRecord, dataset: TaskDataset, by: str) -> TestRecord:
+    """Score a run on test with the thresholds that validation chose; every opening is noted.
+
+    Joins the gold to predictions-test.parquet and writes test.json, whose hash of that file takes the place of the
+    record's. Opening again only adds a line to `opened`.
+    """
+    card, path = dataset.card, folder / TEST_PREDICTIONS
+    opened = (Opened(when=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), by=by),)
+    before = read_test(folder)
+    if before is not None:
+        return _write(folder, before.model_copy(update={"opened": (*before.opened, *opened)}))
+    examples = {example.example: example for example in dataset.examples("test")}
+    predictions = with_thresholds(read_predictions(path, examples, card), record.thresholds)
+    content = join_gold(path, examples, card)
+    results = scores(list(record.scores), predictions)
+    write_atomic(path, content)
+    return _write(folder, TestRecord(scores=results, opened=opened, files={TEST_PREDICTIONS: sha256_file(path)}))
+
+
+def who() -> str:
+    """The user's name, for the note of who opened."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+def _write(folder: Path, test: TestRecord) -> TestRecord:
+    write_atomic(folder / TEST_RECORD, test.model_dump_json(by_alias=True, indent=1) + "\n")
+    return test

@@ -1,0 +1,35 @@
+"""Carrying out one planned run inside a study's folder."""
+
+from __future__ import annotations
+
+import gc
+
+from clinpeft.record import RunRecord
+from clinpeft.runs.execute import Job, execute
+from clinpeft.runs.grid import Plan, PlannedRun
+from clinpeft.runs.store import Store
+
+
+def carry_out(item: tuple[Store, PlannedRun, Plan]) -> RunRecord:
+    """Journal the start, execute the run, commit its folder whole, journal the end."""
+    store, run, plan = item
+    store.journal.append("started", run.run)
+    record = store.commit(run.run, lambda folder: execute(_job(run, plan, store), folder))
+    store.journal.append("finished" if record.status == "success" else "failed", run.run)
+    gc.collect()
+    return record
+
+
+def _job(run: PlannedRun, plan: Plan, store: Store) -> Job:
+    dataset = plan.datasets[run.spec.task]
+    choice = next(choice for choice in plan.study.tasks if choice.name == run.spec.task)
+    keep = plan.study.keep
+    return Job(
+        planned=run,
+        dataset=dataset,
+        model=None if run.role == "baseline" else plan.models[run.spec.model],
+        metric=choice.metric or dataset.card.metric,
+        secret=store.secret(),
+        # An adapter is small; a fully tuned model is as large as the base and kept only when all is to be kept.
+        keeps_weights=keep in {"all", "selected"} or (keep == "adapters" and run.spec.method.name != "full"),
+    )

@@ -1,0 +1,106 @@
+"""Invented i2b2/VA 2010 releases: the three unpacked archives, with what makes the real ones hard to read."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+from clinpeft.errors import BadInput
+from clinpeft.files import write_atomic
+from clinpeft.sources._canary import canary
+from clinpeft.sources._i2b2_2010_documents import FLIPPED, Invented, invent, mention, write_sentence
+from clinpeft.sources._i2b2_2010_phrases import Template
+from clinpeft.sources.i2b2_2010 import ARCHIVES, ConceptType
+
+QUIRKS_FROM = 10
+"""Documents; smaller sets hold no planted quirks."""
+TRAIN_SHARE, BETH_SHARE = 0.6, 73 / 170
+
+
+def write_release(out: Path, *, num_documents: int, seed: int) -> dict[str, float]:
+    """Write the folders of the three archives below `out`; same arguments give the same bytes.
+
+    Returns `best_f1`, which nobody's strict entity F1 can be expected to exceed, and the numbers of documents, lines
+    and concepts.
+    """
+    if num_documents < 1:
+        raise BadInput("--patients", "must be at least 1")
+    rng = random.Random(seed)
+    documents = [invent(rng, number) for number in range(1, num_documents + 1)]
+    num_train = round(TRAIN_SHARE * num_documents)
+    num_beth = round(BETH_SHARE * num_train)
+    if num_documents >= QUIRKS_FROM:
+        _plant(documents, num_beth, num_train, rng)
+    training = out / ARCHIVES[0]
+    for name, document in zip(_names(rng, num_documents, num_beth, num_train), documents, strict=True):
+        part = "beth" if document.number <= num_beth else "partners" if document.number <= num_train else None
+        if part is None:
+            _write(document, name, out / ARCHIVES[2], out / ARCHIVES[1], "concepts")
+        else:
+            _write(document, name, training / part / "txt", training / part, "concept")
+    write_atomic(training / "partners/unannotated/999.txt", f"Not annotated {canary(num_documents + 1)} .\n")
+    return {
+        "best_f1": 1 - FLIPPED,
+        "documents": num_documents,
+        "lines": sum(len(document.lines) for document in documents),
+        "concepts": sum(len(document.mentions) for document in documents),
+    }
+
+
+def _names(rng: random.Random, num_documents: int, num_beth: int, num_train: int) -> list[str]:
+    beth = [f"record-{number}" for number in range(10, 10 + num_beth)]
+    partners = [f"{number:09d}" for number in rng.sample(range(10**6, 10**9), num_train - num_beth)]
+    return [*beth, *partners, *(f"{number:04d}" for number in range(1, 1 + num_documents - num_train))]
+
+
+def _write(document: Invented, name: str, texts: Path, annotations: Path, concepts: str) -> None:
+    write_atomic(texts / f"{name}.txt", document.text())
+    write_atomic(annotations / concepts / f"{name}.con", document.con())
+    write_atomic(annotations / "ast" / f"{name}.ast", document.ast())
+    write_atomic(annotations / "rel" / f"{name}.rel", document.rel())
+
+
+def _plant(documents: list[Invented], num_beth: int, num_train: int, rng: random.Random) -> None:
+    """Each quirk into a training document and into a test document."""
+    _plant_blanks(documents[0], rng)
+    _plant_concepts(documents[1], rng)
+    _plant_relations(documents[2], rng)
+    documents[num_beth].line_end = "\r\n"
+    documents[num_beth + 1].has_final_line_end = False
+    _plant_blanks(documents[num_train], rng)
+    _plant_concepts(documents[num_train + 1], rng)
+    documents[num_train + 2].line_end = "\r\n"
+    documents[num_train + 2].relations.clear()
+    documents[num_train + 3].encoding = "cp1252"
+    _add(documents[num_train + 3], rng, "The patient\u2019s wound looked clean .")
+
+
+def _plant_blanks(document: Invented, rng: random.Random) -> None:
+    """A leading blank, double blanks, a tab, a form feed, and a letter beyond ASCII."""
+    _add(document, rng, " He was given lasix for edema .", (4, 4, "treatment"), (6, 6, "problem"))
+    _add(document, rng, "He  had   severe chest pain\tat rest .", (2, 4, "problem"))
+    _add(document, rng, "\x0cPAGE 2 of the chart")
+    _add(document, rng, "Na\u00efve to warfarin , INR 1.1 .", (2, 2, "treatment"), (4, 4, "test"))
+
+
+def _plant_concepts(document: Invented, rng: random.Random) -> None:
+    """Quotes in a concept, one on the last token, two that follow each other, overlapping and repeated ones."""
+    _add(document, rng, 'She reported a " heavy " feeling', (2, 6, "problem"))
+    _add(document, rng, "fever chills aspirin", (0, 0, "problem"), (1, 1, "problem"), (2, 2, "treatment"))
+    _add(document, rng, "Known severe left knee pain today .", (1, 4, "problem"), (3, 4, "problem"))
+    document.mentions.append(document.mentions[0])
+    document.mentions.reverse()
+
+
+def _plant_relations(document: Invented, rng: random.Random) -> None:
+    """Two relations on one pair, and one whose argument is not among the concepts."""
+    heparin, clot = write_sentence(document, rng, Template("{t} was given for {p:present} ."))
+    document.relations.extend([(heparin, "TrAP", clot), (heparin, "TrIP", clot)])
+    stray = mention(rng, heparin.line, heparin.last + 1, heparin.last + 1, "treatment")
+    document.relations.append((stray, "TrAP", clot))
+
+
+def _add(document: Invented, rng: random.Random, line: str, *concepts: tuple[int, int, ConceptType]) -> None:
+    document.lines.append(line)
+    number = len(document.lines)
+    document.mentions.extend(mention(rng, number, first, last, kind) for first, last, kind in concepts)

@@ -1,0 +1,28 @@
+"""Studies that come with clinpeft, by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from clinpeft.errors import UnknownName, did_you_mean
+
+FOLDER = Path(__file__).parent
+
+
+def packaged() -> list[str]:
+    """Names of the packaged studies; one in a sub-folder is `folder/name`."""
+    return sorted(str(path.relative_to(FOLDER).with_suffix("")) for path in FOLDER.rglob("*.yaml"))
+
+
+def find_study(name: str) -> Path:
+    """The study file that `name` stands for: a path, or a packaged study. Raises UnknownName."""
+    if name in packaged():
+        return FOLDER / f"{name}.yaml"
+    if Path(name).is_file():
+        return Path(name)
+    near = did_you_mean(name, packaged())
+    raise UnknownName(
+        f"study '{name}'",
+        "is neither a file nor a packaged study",
+        f"{near + ' ' if near else ''}packaged: {', '.join(packaged())}; `clinpeft init FILE` writes one of your own",
+    )

@@ -1,0 +1,214 @@
+"""The cohort and the admission notes that every MIMIC-III outcome task shares.
+
+Follows van Aken et al. 2021 (CORe), tasks/mimic_utils.py of bvanaken/clinical-outcome-prediction at b376f4b. Two ties
+are settled here that upstream leaves open: notes of one day stand in order of ROW_ID, and line ends are LF.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import date
+
+from clinpeft.errors import BadInput
+from clinpeft.sources._tables import Table
+from clinpeft.sources.base import RawFiles
+from clinpeft.sources.mimic3 import open_table
+from clinpeft.tasks.base import BuildLog
+
+SECTIONS: dict[str, str] = {
+    "CHIEF COMPLAINT": "chief complaint:",
+    "PRESENT ILLNESS": "present illness:",
+    "MEDICAL HISTORY": "medical history:",
+    "MEDICATION ON ADMISSION": "medications on admission:",
+    "ALLERGIES": "allergies:",
+    "PHYSICAL EXAM": "physical exam:",
+    "FAMILY HISTORY": "family history:",
+    "SOCIAL HISTORY": "social history:",
+}
+"""Header in the admission note, and the string that is looked for (case-insensitively, anywhere) in the full one."""
+MAIN_SECTIONS = ("CHIEF COMPLAINT", "PRESENT ILLNESS", "MEDICAL HISTORY")
+NEXT_HEADER = r"\n\n[^(\\|\d.)\n]+?:"
+"""A section ends at an empty line that is followed by something like a header."""
+_PATTERNS = {
+    header: re.compile(re.escape(searched) + "(.+?)" + NEXT_HEADER, re.IGNORECASE | re.DOTALL)
+    for header, searched in SECTIONS.items()
+}
+_UNDATED = date.max.toordinal()
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """One row of ADMISSIONS, as far as the cohort needs it."""
+
+    hadm: int
+    subject: int
+    admission_type: str | None
+    died: bool | None
+    """HOSPITAL_EXPIRE_FLAG; None when it is NULL."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One discharge summary or addendum."""
+
+    day: int
+    """CHARTDATE as a proleptic ordinal; notes without one sort last, as in pandas."""
+    row_id: int
+    subject: int
+    hadm: int
+    is_report: bool
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionNote:
+    """All that was written of one admission; ids are those of its last report."""
+
+    hadm: int
+    subject: int
+    row_id: int
+    text: str = field(repr=False)
+
+
+def read_admissions(raw: RawFiles, *, allow_modified: bool = False) -> dict[int, Admission]:
+    """ADMISSIONS by HADM_ID. Raises BadInput for a repeated HADM_ID and for a flag that is neither 0, 1 nor NULL."""
+    columns = ("SUBJECT_ID", "HADM_ID", "ADMISSION_TYPE", "HOSPITAL_EXPIRE_FLAG")
+    table = open_table(raw, "ADMISSIONS", columns, allow_modified=allow_modified)
+    admissions: dict[int, Admission] = {}
+    for line, (subject, hadm_cell, kind, flag) in table:
+        hadm = table.needed(hadm_cell, "HADM_ID", line)
+        if hadm in admissions:
+            raise BadInput(table.where(line), "repeats a HADM_ID", "download the file again")
+        died = table.number(flag, "HOSPITAL_EXPIRE_FLAG", line)
+        if died not in {None, 0, 1}:
+            raise BadInput(f"{table.where(line)}, column HOSPITAL_EXPIRE_FLAG", "is neither 0 nor 1")
+        outcome = None if died is None else bool(died)
+        admissions[hadm] = Admission(hadm, table.needed(subject, "SUBJECT_ID", line), kind or None, outcome)
+    if not admissions:
+        raise BadInput(table.name, "holds no admissions", "download the file again")
+    return admissions
+
+
+def read_summaries(
+    raw: RawFiles, admissions: dict[int, Admission], log: BuildLog, *, allow_modified: bool = False
+) -> list[Summary]:
+    """The discharge summaries of the cohort in file order: NOTEEVENTS is read once, other notes are not kept.
+
+    Raises BadInput when NOTEEVENTS holds no rows, as in the demo release.
+    """
+    columns = ("ROW_ID", "SUBJECT_ID", "HADM_ID", "CHARTDATE", "CATEGORY", "DESCRIPTION", "TEXT")
+    table = open_table(raw, "NOTEEVENTS", columns, allow_modified=allow_modified)
+    steps = ("with-admission-id", "known-admission", "not-newborn", "with-text", "discharge-summary")
+    num_dropped = dict.fromkeys(steps, 0)
+    summaries: list[Summary] = []
+    num_read = 0
+    for line, (row_id, subject, hadm_cell, day, category, description, text) in table:
+        num_read += 1
+        hadm = table.number(hadm_cell, "HADM_ID", line)
+        if step := _dropped_at(hadm, admissions, text, category):
+            num_dropped[step] += 1
+            continue
+        assert hadm is not None
+        ids = table.needed(row_id, "ROW_ID", line), table.needed(subject, "SUBJECT_ID", line)
+        if ids[1] != admissions[hadm].subject:
+            log.anomaly(table.name, line, "other-subject-than-in-admissions")
+        note = text.replace("\r\n", "\n")
+        summaries.append(Summary(_ordinal(day, table, line), *ids, hadm, description == "Report", note))
+    if num_read == 0:
+        raise BadInput(table.name, "this release has no notes", "the demo leaves them out: get the full MIMIC-III 1.4")
+    log.filtered("notes-read", num_read, 0)
+    for step, dropped in num_dropped.items():
+        num_read -= dropped
+        log.filtered(step, num_read, dropped)
+    return summaries
+
+
+def without_copies(summaries: Iterable[Summary]) -> list[Summary]:
+    """In order of CHARTDATE and ROW_ID; of equal texts, also of different admissions, the last one stays."""
+    last = {summary.text: summary for summary in sorted(summaries, key=_written)}
+    return sorted(last.values(), key=_written)
+
+
+def join_by_admission(summaries: Iterable[Summary], log: BuildLog) -> Iterator[AdmissionNote]:
+    """One note an admission by ascending HADM_ID: its reports and addenda in the order given, an empty line between.
+
+    Admissions with addenda only are left out.
+    """
+    texts: defaultdict[int, list[str]] = defaultdict(list)
+    last_report: dict[int, tuple[int, int]] = {}
+    for summary in summaries:
+        texts[summary.hadm].append(summary.text)
+        if summary.is_report:
+            last_report[summary.hadm] = summary.subject, summary.row_id
+    log.filtered("admissions", len(texts), 0)
+    log.filtered("with-report", len(last_report), len(texts) - len(last_report))
+    for hadm in sorted(last_report):
+        yield AdmissionNote(hadm, *last_report[hadm], "\n\n".join(texts[hadm]).strip())
+
+
+def admission_notes(notes: Iterable[AdmissionNote], log: BuildLog) -> Iterator[AdmissionNote]:
+    """The notes cut down to what was known on admission; those without any main section are left out.
+
+    When all are read, `log` holds how many admissions have each section.
+    """
+    num_kept = num_dropped = 0
+    with_section = dict.fromkeys(SECTIONS, 0)
+    for note in notes:
+        sections = admission_sections(note.text)
+        if not any(sections[header] for header in MAIN_SECTIONS):
+            num_dropped += 1
+            continue
+        num_kept += 1
+        for header, body in sections.items():
+            with_section[header] += bool(body)
+        yield replace(note, text=render(sections))
+    log.filtered("with-main-section", num_kept, num_dropped)
+    for header, num_with in with_section.items():
+        log.filtered(f"counted-only: has {header}", num_with, num_kept - num_with)
+
+
+def admission_sections(text: str) -> dict[str, str]:
+    """The bodies of the eight admission sections, each on one line; an empty string where a section is missing.
+
+    A body runs to the first empty line that is followed by a header-like line. The first occurrence of a section that
+    ends so wins; a section that ends the note is not found.
+
+    >>> admission_sections("Chief Complaint:\\nchest pain\\n\\nService: CCU")["CHIEF COMPLAINT"]
+    'chest pain'
+    """
+    found = {header: pattern.search(text) for header, pattern in _PATTERNS.items()}
+    return {header: match[1].replace("\n", " ").strip() if match else "" for header, match in found.items()}
+
+
+def render(sections: dict[str, str]) -> str:
+    """The admission note: all eight headers in order, also of empty sections, an empty line between."""
+    return "\n\n".join(f"{header}: {sections[header]}" for header in SECTIONS)
+
+
+def _dropped_at(hadm: int | None, admissions: dict[int, Admission], text: str, category: str) -> str | None:
+    if hadm is None:
+        return "with-admission-id"
+    if hadm not in admissions:
+        return "known-admission"
+    if admissions[hadm].admission_type == "NEWBORN":
+        return "not-newborn"
+    if not text:
+        return "with-text"
+    return None if category == "Discharge summary" else "discharge-summary"
+
+
+def _written(summary: Summary) -> tuple[int, int]:
+    return summary.day, summary.row_id
+
+
+def _ordinal(cell: str, table: Table, line: int) -> int:
+    """CHARTDATE is a date, or a timestamp at midnight."""
+    if not cell:
+        return _UNDATED
+    try:
+        return date.fromisoformat(cell[:10]).toordinal()
+    except ValueError:
+        raise BadInput(f"{table.where(line)}, column CHARTDATE", "is no date (YYYY-MM-DD)") from None

@@ -1,0 +1,35 @@
+"""The registries' contract checks: what every entry promises, in-tree or from a package outside.
+
+    from clinpeft.testing import CHECKS
+    broken = [result for result in CHECKS["metric"]("my-metric") if not result.passed]
+
+One file a kind: its rules, and `check_<kind>`, which applies them to a class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from clinpeft.metrics.base import METRICS
+from clinpeft.sources.base import SOURCES
+from clinpeft.tasks.base import TASKS
+from clinpeft.testing._rules import CheckResult
+from clinpeft.testing.metrics import check_metric
+from clinpeft.testing.sources import check_source
+from clinpeft.testing.tasks import check_task
+
+__all__ = ["CHECKS", "NAMES", "CheckResult", "check_metric", "check_source", "check_task"]
+
+CHECKS: dict[str, Callable[[str], list[CheckResult]]] = {
+    "source": lambda name: check_source(SOURCES.get(name)),
+    "task": lambda name: check_task(TASKS.get(name)),
+    "metric": lambda name: check_metric(METRICS.get(name)),
+}
+"""By kind, the checks of the entry with a given name. Raises UnknownName."""
+
+NAMES: dict[str, Callable[[], list[str]]] = {
+    "source": SOURCES.names,
+    "task": TASKS.names,
+    "metric": METRICS.names,
+}
+"""By kind, the names that can be checked."""

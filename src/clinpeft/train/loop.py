@@ -1,0 +1,139 @@
+"""The training loop: forward, backward, step, schedule, early stop."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from clinpeft.data.batch import IGNORED, Batch, training_batches
+from clinpeft.data.tokenize import Encoded
+from clinpeft.methods.base import Method
+from clinpeft.models.load import ClinicalModel
+from clinpeft.spec import Kind, TrainOptions
+from clinpeft.train.meter import Meter
+from clinpeft.train.precision import Precision, computing
+
+
+Stream = Callable[[int], Iterator[Batch]]
+
+
+class Diverged(Exception):
+    """The loss is no longer a finite number."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What training came to; the model holds the weights of its best epoch."""
+
+    steps: int
+    examples: int
+    tokens: int
+    best_step: int
+    best_score: float | None
+
+
+def fit(
+    model: ClinicalModel,
+    method: Method,
+    stream: Stream,
+    num_steps: int,
+    kind: Kind,
+    options: TrainOptions,
+    seed: int,
+    precision: Precision,
+    class_weights: torch.Tensor | None,
+    judge: Callable[[], float | None],
+    meter: Meter,
+) -> Fitted:
+    """Train until the epochs, steps, time or patience run out, and leave the best epoch's weights in the model.
+
+    `judge` gives the headline score after an epoch, higher is better; None (undefined) never counts as better, and
+    if no epoch has a score the last epoch's weights stay. Time spent in it is not training time.
+    Raises Diverged when the loss is NaN or infinite.
+    """
+    assert isinstance(options.learning_rate, float)
+    device = next(model.parameters()).device
+    watch = meter.watch
+    groups = method.parameter_groups(model, options.learning_rate, options.head_learning_rate, options.weight_decay)
+    optimizer = method.optimizer(groups)
+    warmup = max(1, round(options.warmup_fraction * num_steps))
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _schedule(step, warmup, num_steps))
+    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    torch.manual_seed(seed)
+    step = tokens = examples = best_step = epochs_since_best = 0
+    best_score: float | None = None
+    best_state: list[torch.Tensor] | None = None
+
+    for epoch in range(options.epochs):
+        model.train()
+        for batch in stream(epoch):
+            with watch.training():
+                batch = batch.to(device)
+                with computing(precision, device):
+                    logits = model(batch)
+                loss = loss_of(logits, batch, kind, class_weights)
+                penalty = method.extra_loss(model)
+                total = loss if penalty is None else loss + penalty
+                if not math.isfinite(total.item()):
+                    raise Diverged(f"the loss at step {step + 1} is not a finite number")
+                total.backward()
+                nn.utils.clip_grad_norm_(trainable, 1.0)
+                optimizer.step()
+                scheduler.step()
+                optimizer.zero_grad(set_to_none=True)
+                step += 1
+                method.after_step(model, step)
+            tokens += int(batch.attention_mask.sum())
+            examples += len(batch.indices)
+            if step >= num_steps or watch.is_over(options.time_limit_seconds):
+                break
+        with watch.evaluating():
+            score = judge()
+        epochs_since_best += 1
+        if score is not None and (best_score is None or score > best_score):
+            best_score, best_step, epochs_since_best = score, step, 0
+            best_state = [parameter.detach().clone() for parameter in trainable]
+        if step >= num_steps or watch.is_over(options.time_limit_seconds):
+            break
+        if options.early_stopping_patience is not None and epochs_since_best >= options.early_stopping_patience:
+            break
+
+    if best_state is not None:
+        with torch.no_grad():
+            for parameter, value in zip(trainable, best_state, strict=True):
+                parameter.copy_(value)
+    return Fitted(step, examples, tokens, best_step if best_state is not None else step, best_score)
+
+
+def training_stream(encoded: Sequence[Encoded], batch_size: int, pad_id: int, seed: int) -> Stream:
+    """The batches of an epoch, by its number."""
+    return lambda epoch: training_batches(encoded, batch_size, pad_id, seed=seed, epoch=epoch)
+
+
+def planned_steps(num_examples: int, options: TrainOptions) -> int:
+    """Optimiser steps when nothing stops the run early."""
+    steps = options.epochs * math.ceil(num_examples / options.batch_size)
+    return steps if options.max_steps is None else min(steps, options.max_steps)
+
+
+def loss_of(logits: torch.Tensor, batch: Batch, kind: Kind, class_weights: torch.Tensor | None) -> torch.Tensor:
+    """Cross-entropy over classes or tags; binary cross-entropy over labels, those nobody annotated left out."""
+    if kind == "multilabel":
+        known = ~torch.isnan(batch.labels)
+        losses = functional.binary_cross_entropy_with_logits(
+            logits, torch.nan_to_num(batch.labels), pos_weight=class_weights, reduction="none"
+        )
+        return (losses * known).sum() / known.sum().clamp(min=1)
+    return functional.cross_entropy(logits.flatten(0, -2), batch.labels.flatten(), class_weights, ignore_index=IGNORED)
+
+
+def _schedule(step: int, warmup: int, num_steps: int) -> float:
+    """Linear warm-up, then linear decay to zero; the share of the learning rate at a step."""
+    if step < warmup:
+        return (step + 1) / warmup
+    return max(0.0, (num_steps - step) / max(1, num_steps - warmup))

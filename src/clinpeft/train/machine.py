@@ -1,0 +1,61 @@
+"""The machine a run is on: its device, threads and description."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+from clinpeft.record import Environment
+from clinpeft.train.precision import Precision
+
+
+def pick_device() -> torch.device:
+    """The first CUDA device, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def use_threads(wanted: int | None) -> None:
+    """Compute with so many threads; by default with one for every core this process may use."""
+    torch.set_num_threads(wanted or num_cores())
+
+
+def num_cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def describe_machine(device: torch.device, precision: Precision, batch_size: int) -> Environment:
+    """The record's environment."""
+    gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else None
+    cpu = _cpu_name()
+    hardware = f"{cpu}|{num_cores()}|{gpu}"
+    return Environment(
+        hardware_id=hashlib.sha256(hardware.encode()).hexdigest()[:12],
+        cpu=cpu,
+        cores=num_cores(),
+        threads=torch.get_num_threads(),
+        gpu=gpu,
+        precision_used=precision,
+        micro_batch=batch_size,
+        group_size=1,
+        deterministic=device.type == "cpu",
+        versions=_versions(),
+    )
+
+
+@cache
+def _versions() -> dict[str, str]:
+    names = ("clinpeft", "torch", "transformers", "peft", "scikit-learn", "numpy")
+    return {"python": platform.python_version(), **{name: version(name) for name in names}}
+
+
+@cache
+def _cpu_name() -> str:
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())

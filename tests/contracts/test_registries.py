@@ -1,0 +1,21 @@
+"""Every entry of every registry keeps its kind's promises: a new file in a registry is tested without a test."""
+
+from __future__ import annotations
+
+import pytest
+
+from clinpeft.testing import CHECKS, NAMES
+
+ENTRIES = [(kind, name) for kind in CHECKS for name in NAMES[kind]()]
+
+
+def test_every_kind_has_entries() -> None:
+    assert {kind for kind, _ in ENTRIES} == set(CHECKS) == set(NAMES)
+
+
+@pytest.mark.parametrize(("kind", "name"), ENTRIES, ids=[f"{kind} {name}" for kind, name in ENTRIES])
+def test_an_entry_keeps_the_promises_of_its_kind(kind: str, name: str) -> None:
+    results = CHECKS[kind](name)
+
+    assert results
+    assert [f"{result.name}: {result.detail}" for result in results if not result.passed] == []

@@ -1,0 +1,143 @@
+"""What the report warns of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from clinpeft.report.aggregate import aggregate, load
+
+COUNTS = {
+    split: {"examples": n, "subjects": n, "documents": n, "labels": {}}
+    for split, n in (("train", 900), ("validation", 100), ("test", 100))
+}
+
+
+def warnings_of(*folders: Any) -> str:
+    return "\n".join(aggregate(load([folder.root for folder in folders])).warnings)
+
+
+def test_a_complete_study_of_two_seeds_warns_of_nothing(new_study: Any) -> None:
+    folder = new_study(models=["small"], methods=["lora"])
+    folder.card()
+    for seed in (1, 2):
+        folder.run(seed=seed)
+
+    assert warnings_of(folder) == ""
+
+
+def test_examples_without_patients_are_warned_of_first(folder: Any) -> None:
+    folder.card(split={"method": "user", "by": None, "shared_subjects": 0})
+    folder.run()
+
+    assert warnings_of(folder).startswith("ward-notes: the examples carry no patient identifier")
+
+
+def test_subjects_in_two_splits_are_counted(folder: Any) -> None:
+    folder.card(split={"method": "user", "by": "subject", "shared_subjects": 4})
+    folder.run()
+
+    assert "4 subjects stand in more than one split" in warnings_of(folder)
+
+
+def test_one_seed_is_warned_of(folder: Any) -> None:
+    folder.run()
+
+    assert "One seed only" in warnings_of(folder)
+
+
+def test_a_baselines_single_seed_is_not(folder: Any) -> None:
+    folder.run("none", "majority", 0)
+
+    assert "One seed only" not in warnings_of(folder)
+
+
+def test_failed_runs_are_counted_by_status(folder: Any) -> None:
+    folder.run(seed=1)
+    folder.failed("small", "lora", 2, "diverged", "diverged", "the loss became infinite")
+    folder.failed("large", "lora", 1, "out_of_memory", "oom_host", "8 GB were free")
+
+    assert "2 of 3 runs did not succeed (1 diverged, 1 out of memory)" in warnings_of(folder)
+
+
+def test_runs_that_the_study_asks_for_and_nobody_made_are_named(folder: Any) -> None:
+    folder.run("small", "lora", 1)
+
+    found = warnings_of(folder)
+
+    # 2 models × 2 methods × 2 seeds, one of them made.
+    assert "7 of the 8 runs that demo asks for have no record" in found
+    assert "ward-notes · large · full" in found
+
+
+def test_test_labels_opened_twice_are_warned_of(folder: Any) -> None:
+    folder.run(test=0.7, opened=2)
+
+    assert "The test labels of demo were opened 2 times." in warnings_of(folder)
+
+
+def test_test_labels_opened_once_are_not(folder: Any) -> None:
+    folder.run(test=0.7)
+
+    assert "opened" not in warnings_of(folder)
+
+
+def test_a_changed_selection_rule_is_warned_of(folder: Any) -> None:
+    folder.write_study("study-00000000.yaml", select={"limits": {"train_seconds": 5}})
+
+    assert "The selection rule of demo is not the one it started with." in warnings_of(folder)
+
+
+def test_merged_studies_with_different_rules_are_warned_of(new_study: Any) -> None:
+    first, second = new_study("a"), new_study("b", select={"rule": "best"})
+
+    assert "different selection rules; the one of demo is used" in warnings_of(first, second)
+
+
+def test_paper_mode_is_warned_of(folder: Any) -> None:
+    folder.card(mode="paper")
+    folder.run()
+
+    assert "ward-notes: made in paper mode" in warnings_of(folder)
+
+
+def test_cross_validation_for_want_of_subjects_is_told(folder: Any) -> None:
+    folder.card(counts=COUNTS, split={"method": "user", "by": "subject", "shared_subjects": 0, "folds": 5})
+    folder.run(fold=0)
+
+    assert "only 900 subjects to train on, so the validation scores come from 5-fold cross-validation" in (
+        warnings_of(folder)
+    )
+
+
+@pytest.mark.parametrize(("cut", "is_warned"), [(5, False), (6, True)])
+def test_more_than_one_text_in_twenty_cut_off_is_warned_of(folder: Any, cut: int, is_warned: bool) -> None:
+    folder.card(counts=COUNTS)
+    folder.run(truncated={"train": {"examples": 9, "labels": 0}, "validation": {"examples": cut, "labels": 0}})
+
+    assert ("up to 6 % of a split's texts are longer than the 512 word pieces" in warnings_of(folder)) == is_warned
+
+
+def test_with_folds_the_cut_off_share_is_of_all_training_examples(folder: Any) -> None:
+    folder.card(counts=COUNTS, split={"method": "user", "by": "subject", "shared_subjects": 0, "folds": 5})
+    truncated = {"train": {"examples": 60, "labels": 0}, "validation": {"examples": 30, "labels": 0}}
+    folder.run(fold=0, truncated=truncated)
+
+    assert "up to 10 % of a split's texts" in warnings_of(folder)
+
+
+def test_a_model_that_saw_the_source_is_named(folder: Any) -> None:
+    folder.card(contamination=[{"model": "large", "source": "mimic3"}, {"model": "elsewhere", "source": "x"}])
+    folder.run("large")
+
+    found = warnings_of(folder)
+
+    assert "ward-notes: large was pre-trained on text of mimic3" in found
+    assert "elsewhere" not in found
+
+
+def test_a_metric_of_a_missing_plugin_is_named(folder: Any) -> None:
+    folder.run(scores={"triage-score": {"value": 0.7, "num_subjects": 9}})
+
+    assert "No metric here is called triage-score" in warnings_of(folder)
