@@ -15,7 +15,7 @@ from typing import Literal
 
 from clinpeft.errors import UnknownName
 from clinpeft.frozen import fingerprint
-from clinpeft.record import Cost, How, Score
+from clinpeft.record import Cost, How, Parameters, Score
 from clinpeft.report.caveats import caveats
 from clinpeft.report.configurations import Configuration, configurations, selected
 from clinpeft.report.folds import pooled_scores
@@ -141,7 +141,7 @@ def _row(
     is_higher_better = _is_higher_better(metric)
     estimate = combine(scores, higher_is_better=is_higher_better)
     parameters = next((run.record.parameters for run in successes if run.record.parameters), None)
-    backbone = parameters and parameters.total - parameters.head - parameters.adapter
+    backbone = parameters and _backbone(parameters)
     cost, hardware = costs(successes)
     return ResultRow(
         task=spec.task,
@@ -169,6 +169,11 @@ def _row(
         front_probability=None,
         runs=tuple(run.record.run for run in configuration.runs),
     )
+
+
+def _backbone(parameters: Parameters) -> int:
+    """What is neither head nor adapter; where training changes everything, the adapter is the backbone."""
+    return parameters.total - parameters.head - parameters.adapter or parameters.adapter
 
 
 def _has_failed(configuration: Configuration, seed: int) -> bool:

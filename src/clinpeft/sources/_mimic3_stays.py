@@ -83,7 +83,7 @@ class Traits:
         courses = {1: phrases.WORSENING, 0: phrases.UNDECIDED, -1: phrases.IMPROVING}[self.course].split("|")
         remarks = ", ".join(rng.sample(courses, 2))
         parts = {
-            "[age]": str(age),
+            "[age]": str(age) if age < 90 else "[**Age over 90 **]",
             "[sex]": rng.choice(("man", "male", "gentleman") if is_male else ("woman", "female", "lady")),
             "[background]": rng.choice(backgrounds[self.background_code].split("|")),
             "[reasons]": " and ".join(reasons),

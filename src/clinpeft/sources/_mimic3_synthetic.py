@@ -18,7 +18,7 @@ from clinpeft.sources.mimic3 import TABLES
 QUIRKS_FROM = 20
 """Patients; smaller sets hold no planted quirks."""
 READMITTED = 0.13
-"""Share of survivors who come again; with a mortality of 0.27 some 1.1 admissions a patient."""
+"""Share of survivors who come again; with a mortality of 0.3 some 1.1 admissions a patient."""
 
 
 def write_release(out: Path, *, num_patients: int, seed: int) -> dict[str, float]:
