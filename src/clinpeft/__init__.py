@@ -1,7 +1,7 @@
 """Which small language model should you fine-tune on your clinical text, how, and what will it cost?
 
-    from clinpeft import Study, run
-    outcome = run("study.yaml", out="my-study", data="datasets")
+from clinpeft import Study, run
+outcome = run("study.yaml", out="my-study", data="datasets")
 """
 
 from __future__ import annotations

@@ -24,14 +24,18 @@ app = typer.Typer(
 )
 
 Out = Annotated[Path, typer.Option("--out", help="Folder to write to.")]
-Data = Annotated[list[Path] | None, typer.Option("--data", help="Folder with datasets or raw releases; may be repeated.")]
-Only = Annotated[list[str] | None, typer.Option("--only", help="Only runs that fit: task=…, model=…, method=…, seed=…, fold=….")]
+Data = Annotated[
+    list[Path] | None, typer.Option("--data", help="Folder with datasets or raw releases; may be repeated.")
+]
+Only = Annotated[
+    list[str] | None, typer.Option("--only", help="Only runs that fit: task=…, model=…, method=…, seed=…, fold=….")
+]
 Json = Annotated[bool, typer.Option("--json", help="For machines.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="An option of the task: key=value.")]
 
 
 def main() -> NoReturn:
-    """Run the command line and leave with its exit code (0 done, 1 failed runs, 2 bad input, 3 stopped by the machine)."""
+    """Run the command line; exit code 0 done, 1 failed runs, 2 bad input, 3 stopped by the machine, 130/143 interrupted."""
     os.umask(0o077)
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     signal.signal(signal.SIGTERM, _terminated)
@@ -173,7 +177,9 @@ def check(kind: str, name: str) -> None:
 
     results = check_entry(kind, name)
     for result in results:
-        print(f"{'ok    ' if result.passed else 'FAILED'} {result.name}" + (f": {result.detail}" if result.detail else ""))
+        print(
+            f"{'ok    ' if result.passed else 'FAILED'} {result.name}" + (f": {result.detail}" if result.detail else "")
+        )
     if not all(result.passed for result in results):
         raise typer.Exit(1)
 
@@ -217,7 +223,9 @@ def status(folder: Path, as_json: Json = False) -> None:
         return
     for row in rows:
         fold = f" · fold {row['fold']}" if row["fold"] else ""
-        print(f"{row['run']}  {row['status']:<13} {row['task']} · {row['model']} · {row['method']} · seed {row['seed']}{fold}")
+        print(
+            f"{row['run']}  {row['status']:<13} {row['task']} · {row['model']} · {row['method']} · seed {row['seed']}{fold}"
+        )
     print(", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "nothing planned yet")
 
 

@@ -59,7 +59,7 @@ def parse_words(kind: type[F], words: dict[str, str], where: str) -> F:
     try:
         return kind.model_validate(words)
     except ValidationError as error:
-        raise BadInput(where, _explain(kind, error)) from None
+        raise BadInput(where, _explain(kind, error, json.dumps(words))) from None
 
 
 def canonical(value: Any) -> bytes:

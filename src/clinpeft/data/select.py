@@ -16,7 +16,7 @@ Splits = dict[str, list[Example]]
 
 
 def examples_of(dataset: TaskDataset, subset: Subset | None, fold: int | None) -> Splits:
-    """train, validation and test of one run. With a fold, train and validation are the pool without and with only it."""
+    """train, validation and test of one run; with a fold, train is the pool without it and validation is the fold."""
     train, validation = dataset.examples("train"), dataset.examples("validation")
     if fold is not None:
         split = dataset.card.split

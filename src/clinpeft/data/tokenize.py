@@ -113,7 +113,8 @@ class Encoder:
         return [self._sentence(example, [pieces[word] for word in example.tokens]) for example in examples]
 
     def _sentence(self, example: Example, words: list[list[int]]) -> Encoded:
-        ids, tags, starts = list(self._start), [-100] * len(self._start), []
+        ids, tags = list(self._start), [-100] * len(self._start)
+        starts: list[int] = []
         limit = self.max_length - len(self._end)
         for word, tag in zip(words, example.tags or ["O"] * len(words), strict=True):
             word = word or [self.tokenizer.unk_token_id]

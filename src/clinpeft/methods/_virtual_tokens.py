@@ -37,4 +37,3 @@ class VirtualTokens(nn.Module):
         text = torch.cat([virtual.to(embedded.dtype), embedded], dim=1)
         output = base(inputs_embeds=text, attention_mask=seen, **inputs)
         return SimpleNamespace(last_hidden_state=output.last_hidden_state[:, self.num_tokens :])
-

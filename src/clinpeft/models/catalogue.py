@@ -97,10 +97,8 @@ def model_card(name: str) -> ModelCard:
     return catalogue()[name]
 
 
-def resolve(
-    choice: ModelChoice, base: Path, *, data: Sequence[Path] = (), online: bool = False
-) -> ResolvedModel:
-    """The files of a model: in its local folder (relative to `base`), its package, a models folder, or the hub (online).
+def resolve(choice: ModelChoice, base: Path, *, data: Sequence[Path] = (), online: bool = False) -> ResolvedModel:
+    """A model's files: in its local folder (relative to `base`), its package, a models folder, or the hub (online).
 
     Raises BadInput when they are not there, are damaged, or would need the network.
     """
@@ -149,7 +147,9 @@ def _how_to_get(card: ModelCard) -> str:
 def _from_hub(choice: ModelChoice, online: bool) -> ResolvedModel:
     if not online:
         raise BadInput(
-            f"model '{choice.name}'", "is named by a hub id, and the study is offline", "name a local folder, or say `online: true`"
+            f"model '{choice.name}'",
+            "is named by a hub id, and the study is offline",
+            "name a local folder, or say `online: true`",
         )
     os.environ["HF_HUB_OFFLINE"] = "0"
     from huggingface_hub import snapshot_download
@@ -166,7 +166,11 @@ def _from_folder(name: str, folder: Path, hub: str | None = None, revision: str 
     weights = folder / WEIGHTS
     if not weights.is_file():
         pickled = (folder / "pytorch_model.bin").exists()
-        remedy = "convert pytorch_model.bin with transformers' save_pretrained" if pickled else "it must hold one file of weights"
+        remedy = (
+            "convert pytorch_model.bin with transformers' save_pretrained"
+            if pickled
+            else "it must hold one file of weights"
+        )
         raise BadInput(str(folder), f"holds no {WEIGHTS}", remedy)
     return ResolvedModel(card, folder, _weights_sha256(str(weights)))
 
@@ -174,7 +178,9 @@ def _from_folder(name: str, folder: Path, hub: str | None = None, revision: str 
 def read_config(folder: Path) -> dict[str, Any]:
     """A model folder's config.json. Raises BadInput when the folder or the file is not there, or is no JSON object."""
     if not folder.is_dir():
-        raise BadInput(f"model folder {folder}", "is not there" if not folder.exists() else "is a file", "name a folder")
+        raise BadInput(
+            f"model folder {folder}", "is not there" if not folder.exists() else "is a file", "name a folder"
+        )
     path = folder / "config.json"
     if not path.is_file():
         raise BadInput(str(folder), "holds no config.json", "give a folder that transformers' save_pretrained wrote")
@@ -194,7 +200,10 @@ def card_from_config(name: str, config: dict[str, Any], where: str, folder: Path
         raise BadInput(where, f"family '{family_name}' is not known", f"known: {', '.join(FAMILIES.names())}")
     family = FAMILIES.get(family_name)
     try:
-        sizes = [int(config[key]) for key in (family.hidden_size, family.num_layers, family.num_heads, "max_position_embeddings")]
+        sizes = [
+            int(config[key])
+            for key in (family.hidden_size, family.num_layers, family.num_heads, "max_position_embeddings")
+        ]
     except (KeyError, TypeError, ValueError):
         raise BadInput(f"{where}/config.json", f"lacks a size that family '{family_name}' needs") from None
     hidden_size, num_layers, num_heads, positions = sizes

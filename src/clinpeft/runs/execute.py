@@ -81,7 +81,9 @@ def _train(job: Job, resolved: ResolvedModel, folder: Path) -> RunRecord:
     predict = predictor(model, card, encoder, precision)
     judge = epoch_judge(job.metric, predict, splits["validation"], encoded["validation"])
     weights = class_weights(splits["train"], card, options.class_weights)
-    fitted = fit(model, method, stream, context.num_steps, card.kind, options, spec.seed, precision, weights, judge, meter)
+    fitted = fit(
+        model, method, stream, context.num_steps, card.kind, options, spec.seed, precision, weights, judge, meter
+    )
 
     with meter.watch.evaluating():
         validation = predict(splits["validation"], encoded["validation"])
@@ -110,7 +112,9 @@ def _train(job: Job, resolved: ResolvedModel, folder: Path) -> RunRecord:
         update={
             "parameters": Parameters(**vars(sizes)),
             "cost": cost,
-            "work": Work(steps=fitted.steps, examples=fitted.examples, tokens=fitted.tokens, best_step=fitted.best_step),
+            "work": Work(
+                steps=fitted.steps, examples=fitted.examples, tokens=fitted.tokens, best_step=fitted.best_step
+            ),
             "environment": describe_machine(device, precision, options.batch_size),
             "files": _hashes(folder),
         }

@@ -11,8 +11,8 @@ from clinpeft.data.build import build_task
 from clinpeft.data.dataset import TaskDataset, find_dataset
 from clinpeft.data.own import import_task
 from clinpeft.errors import BadInput
-from clinpeft.metrics.base import METRICS
 from clinpeft.methods.base import Method, resolve_method
+from clinpeft.metrics.base import METRICS
 from clinpeft.models.catalogue import ResolvedModel, resolve
 from clinpeft.sources.base import SOURCES
 from clinpeft.spec import Identity, MethodSpec, RunSpec, Study, TaskChoice, TrainOptions, run_id
@@ -95,7 +95,9 @@ def _runs(
             yield _planned("baseline", spec, dataset, None)
     for model in models.values():
         for (method, method_spec), own_rate in methods:
-            rate = own_rate or (study.train.learning_rate if study.train.learning_rate != "method" else method.learning_rate)
+            rate = own_rate or (
+                study.train.learning_rate if study.train.learning_rate != "method" else method.learning_rate
+            )
             for seed in study.seeds:
                 for fold in folds:
                     spec = _spec(study, task, dataset, model.card.name, method_spec, rate, seed, fold)
@@ -185,7 +187,9 @@ def _refuse_metric(task: TaskChoice, dataset: TaskDataset) -> None:
     if dataset.card.kind not in metric.kinds:
         fitting = [other for other, entry in METRICS if dataset.card.kind in entry.kinds]
         raise BadInput(
-            f"task '{task.name}'", f"metric '{name}' is not defined for {dataset.card.kind}", f"use {', '.join(fitting)}"
+            f"task '{task.name}'",
+            f"metric '{name}' is not defined for {dataset.card.kind}",
+            f"use {', '.join(fitting)}",
         )
 
 
@@ -200,4 +204,3 @@ def _refuse_nested(out: Path, folders: Sequence[Path]) -> None:
 
 def _is_common_parent(folder: Path) -> bool:
     return folder.resolve() == Path.cwd()
-

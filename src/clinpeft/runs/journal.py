@@ -23,9 +23,9 @@ class Journal:
         self._next = len(self.events())
 
     def events(self) -> list[Event]:
-        """All events in order. A torn last line (the machine went down in it) is left out; one torn elsewhere raises."""
+        """All events in order. A torn last line (a power cut) is left out; one torn elsewhere raises GateRefused."""
         lines = self.path.read_bytes().split(b"\n") if self.path.exists() else []
-        events = []
+        events: list[Event] = []
         for number, line in enumerate(lines, 1):
             if not line:
                 continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -74,7 +74,7 @@ def write_and_score(
     card: Card,
     metric: str,
     secret: bytes,
-    results: dict[str, tuple[Sequence[Example], Predictions, Sequence[bool]]],
+    results: Mapping[str, tuple[Sequence[Example], Predictions, Sequence[bool]]],
     truncated: dict[str, Truncated],
 ) -> RunRecord:
     """Write both prediction files to `folder` and score validation.

@@ -39,7 +39,9 @@ class Store:
     def open(cls, folder: Path) -> Store:
         """The study in `folder`. Raises BadInput when there is none."""
         if not (folder / "study.yaml").is_file():
-            raise BadInput(str(folder), "holds no study (no study.yaml)", "give the folder that `clinpeft run --out` wrote")
+            raise BadInput(
+                str(folder), "holds no study (no study.yaml)", "give the folder that `clinpeft run --out` wrote"
+            )
         return cls(folder)
 
     @property
@@ -64,7 +66,9 @@ class Store:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 holder = lock.read_text(encoding="utf-8").strip() or "another process"
-                raise EnvironmentStop(f"{self.folder}: the study is running ({holder}); wait for it, or stop it") from None
+                raise EnvironmentStop(
+                    f"{self.folder}: the study is running ({holder}); wait for it, or stop it"
+                ) from None
             file.truncate(0)
             file.write(f"{socket.gethostname()} process {os.getpid()}\n")
             file.flush()

@@ -129,6 +129,8 @@ def configure(task: type[Task], name: str, settings: dict[str, str], compat: str
     if "mode" in settings:
         raise BadInput(f"task '{name}'", "'mode' is set by --compat paper")
     if compat and not task.has_paper_mode:
-        raise BadInput(f"task '{name}'", "has no paper mode: the published pipeline is followed as it is", "leave --compat out")
+        raise BadInput(
+            f"task '{name}'", "has no paper mode: the published pipeline is followed as it is", "leave --compat out"
+        )
     words = {**settings, **({"mode": "paper"} if compat else {})}
     return parse_words(task, words, f"task '{name}'")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from clinpeft.errors import UnknownName, did_you_mean
 from clinpeft.metrics.base import METRICS
 from clinpeft.sources.base import SOURCES
 from clinpeft.tasks.base import TASKS
@@ -33,3 +34,13 @@ NAMES: dict[str, Callable[[], list[str]]] = {
     "metric": METRICS.names,
 }
 """By kind, the names that can be checked."""
+
+
+def check_entry(kind: str, name: str) -> list[CheckResult]:
+    """The checks of the entry `name` of a kind (source, task, …). Raises UnknownName."""
+    if kind not in CHECKS:
+        near = did_you_mean(kind, list(CHECKS))
+        raise UnknownName(
+            f"kind '{kind}'", "cannot be checked", f"{near + ' ' if near else ''}known: {', '.join(CHECKS)}"
+        )
+    return CHECKS[kind](name)

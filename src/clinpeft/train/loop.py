@@ -18,7 +18,6 @@ from clinpeft.spec import Kind, TrainOptions
 from clinpeft.train.meter import Meter
 from clinpeft.train.precision import Precision, computing
 
-
 Stream = Callable[[int], Iterator[Batch]]
 
 
@@ -81,7 +80,7 @@ def fit(
                 total = loss if penalty is None else loss + penalty
                 if not math.isfinite(total.item()):
                     raise Diverged(f"the loss at step {step + 1} is not a finite number")
-                total.backward()
+                total.backward()  # type: ignore[no-untyped-call]
                 nn.utils.clip_grad_norm_(trainable, 1.0)
                 optimizer.step()
                 scheduler.step()

@@ -38,7 +38,7 @@ def prepare(model: nn.Module, precision: Precision) -> None:
                     parameter.data = parameter.data.to(_DTYPES[precision])
         if hasattr(module, "cast_input_dtype_enabled"):
             # peft would cast activations up to the adapter's fp32 at every layer; autocast does what is needed.
-            module.cast_input_dtype_enabled = False
+            setattr(module, "cast_input_dtype_enabled", False)  # noqa: B010 (typed as a module or tensor)
     for parameter in model.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.float()

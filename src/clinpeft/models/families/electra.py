@@ -1,4 +1,4 @@
-"""ELECTRA discriminator (Clark et al., ICLR 2020): BERT's module names, embeddings narrower than the hidden size, no pooler."""
+"""ELECTRA's discriminator (Clark et al., ICLR 2020): BERT's names, narrower embeddings, no pooler."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from clinpeft.models.families.base import Family
 
 
 class Electra(Family):
-    """ELECTRA discriminator (Clark et al., ICLR 2020): BERT's module names, embeddings narrower than the hidden size, no pooler."""
+    """ELECTRA's discriminator (Clark et al., ICLR 2020): BERT's names, narrower embeddings, no pooler."""
 
     layers: ClassVar[str] = "encoder.layer"
     query: ClassVar[str] = "attention.self.query"
