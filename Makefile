@@ -8,7 +8,7 @@ READY := $(VENV)/.installed
 CLINPEFT := $(BIN)/clinpeft
 
 .DEFAULT_GOAL := help
-.PHONY: help .venv demo check test test-all schemas clean
+.PHONY: help .venv demo check test test-all schemas cards clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z.-]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ test-all: check ## check, and every test (minutes)
 
 schemas: $(READY) ## docs/schemas, the JSON Schemas of the files on disk
 	$(BIN)/python -m clinpeft.schemas docs/schemas
+
+cards: $(READY) ## docs/cards, a page for every task, method, model and metric
+	$(BIN)/python -m clinpeft.cards docs/cards
 
 clean: ## remove what the other targets left, but for .venv
 	rm -rf demo build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis src/*.egg-info

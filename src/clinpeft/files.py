@@ -1,13 +1,15 @@
 """Files written whole or not at all, and the checksums that bind them.
 
 Every final name appears by a rename of a finished, synced temporary file in the same folder; a process killed at any
-moment leaves the old file, the new file, or a `.tmp-` leftover, never half of one.
+moment leaves the old file or the new one, never half of one. Leftovers are called `.<name>.tmp-…`; a folder that is
+about to be replaced is called `.<name>.old-…` for an instant. `remove_leftovers` clears both away.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import hashlib
 import os
 import shutil
@@ -26,9 +28,19 @@ def write_atomic(path: Path, content: bytes | str) -> None:
 
 
 @contextlib.contextmanager
+def for_owner_only() -> Iterator[None]:
+    """Whatever the block creates, in whatever library, only its owner can read (files 0600, folders 0700)."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+@contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that replaces it when the block ends well, and is removed when it does not."""
-    temporary = path.parent / f".{path.name}.tmp-{uuid.uuid4().hex[:12]}"
+    temporary = _beside(path, "tmp")
     try:
         with stopping_when_disk_is_full(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -44,7 +56,7 @@ def replacing(path: Path) -> Iterator[Path]:
 @contextlib.contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
     """The same for a folder: what the block writes there takes the place of `path`, all files at once."""
-    temporary = path.parent / f".{path.name}.tmp-{uuid.uuid4().hex[:12]}"
+    temporary, retired = _beside(path, "tmp"), _beside(path, "old")
     try:
         with stopping_when_disk_is_full(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -52,18 +64,18 @@ def replacing_folder(path: Path) -> Iterator[Path]:
             yield temporary
             for file in sorted(temporary.rglob("*")):
                 _sync(file)
-            if path.exists():
-                retired = path.parent / f".{path.name}.tmp-{uuid.uuid4().hex[:12]}"
-                path.replace(retired)
-                try:
-                    temporary.replace(path)
-                except BaseException:
-                    retired.replace(path)
-                    raise
-                shutil.rmtree(retired)
-            else:
+            try:
+                if path.exists():
+                    path.replace(retired)
                 temporary.replace(path)
+            except BaseException:
+                if retired.exists() and not path.exists():
+                    retired.replace(path)
+                raise
             _sync(path.parent)
+            # With this one go those of processes killed between the two renames.
+            for old in path.parent.glob(f".{glob.escape(path.name)}.old-*"):
+                shutil.rmtree(old)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -82,9 +94,16 @@ def stopping_when_disk_is_full(path: Path) -> Iterator[None]:
 
 
 def remove_leftovers(folder: Path) -> int:
-    """Remove the temporary files and folders that a killed process left anywhere below `folder`; how many."""
-    leftovers = list(folder.rglob(".*.tmp-*")) if folder.exists() else []
+    """Clear away what a killed process left anywhere below `folder`; how many files and folders that were.
+
+    Temporary ones are removed; a folder that was to be replaced and has no successor yet gets its name back.
+    """
+    leftovers = [*folder.rglob(".*.old-*"), *folder.rglob(".*.tmp-*")] if folder.exists() else []
     for path in leftovers:
+        name, is_retired, _ = path.name[1:].rpartition(".old-")
+        if is_retired and not path.with_name(name).exists():
+            path.replace(path.with_name(name))
+            continue
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
@@ -96,6 +115,10 @@ def sha256_file(path: Path) -> str:
     """SHA-256 of a file's bytes, 64 hex digits, read in pieces."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _beside(path: Path, what: str) -> Path:
+    return path.with_name(f".{path.name}.{what}-{uuid.uuid4().hex[:12]}")
 
 
 def _sync(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""No test touches the user's own site key."""
+"""Every test of these starts without a site key: several look at how it is made."""
 
 from __future__ import annotations
 
@@ -8,8 +8,5 @@ import pytest
 
 
 @pytest.fixture(autouse=True)
-def site_key_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The path of a site key of the test's own; the file is made on first use."""
-    path = tmp_path / "site" / "site.key"
-    monkeypatch.setenv("CLINPEFT_SITE_KEY", str(path))
-    return path
+def _no_site_key_yet(site_key_file: Path) -> None:
+    assert not site_key_file.exists()

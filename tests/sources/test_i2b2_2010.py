@@ -48,7 +48,7 @@ def pack(folder: Path, out: Path) -> Path:
 
 
 def concepts(content: bytes, num_lines: int = 3) -> list[Concept]:
-    return list(parse_concepts(RawText("a.con", content), num_lines))
+    return parse_concepts(RawText("a.con", content), num_lines)
 
 
 def concept(text: str, start: tuple[int, int], end: tuple[int, int]) -> Concept:
@@ -103,7 +103,7 @@ def test_the_listing_names_every_file_read_and_no_other():
 def test_a_member_that_leads_out_of_the_archive_is_refused(tmp_path, name):
     with tarfile.open(tmp_path / "test_data.tar.gz", "w:gz") as tar:
         tar.addfile(tarfile.TarInfo(name), io.BytesIO())
-    with pytest.raises(BadInput, match="test_data.tar.gz: holds a member whose path leads out"):
+    with pytest.raises(BadInput, match=r"test_data.tar.gz: holds a member whose path leads out"):
         read_documents(RawFiles(tmp_path))
 
 
@@ -113,7 +113,7 @@ def test_links_and_devices_in_an_archive_are_refused(tmp_path, kind):
     member.type, member.linkname = kind, "/etc/passwd"
     with tarfile.open(tmp_path / "test_data.tar.gz", "w:gz") as tar:
         tar.addfile(member)
-    with pytest.raises(BadInput, match="holds a link or a device"):
+    with pytest.raises(BadInput, match=r"holds a link or a device"):
         read_documents(RawFiles(tmp_path))
 
 
@@ -129,7 +129,7 @@ def test_an_archive_cut_short_is_refused(tmp_path):
 
 def test_an_archive_that_is_no_archive_is_refused(tmp_path):
     (tmp_path / "test_data.tar.gz").write_bytes(b"<html>please log in</html>")
-    with pytest.raises(BadInput, match="test_data.tar.gz: the compressed file is damaged"):
+    with pytest.raises(BadInput, match=r"test_data.tar.gz: the compressed file is damaged"):
         read_documents(RawFiles(tmp_path))
 
 
@@ -146,7 +146,7 @@ def test_a_training_text_without_concepts_is_refused(tmp_path):
 
 
 def test_test_texts_without_any_reference_standard_are_refused(tmp_path):
-    with pytest.raises(BadInput, match="all test texts are without annotation"):
+    with pytest.raises(BadInput, match=r"all test texts are without annotation"):
         read_documents(write(tmp_path, a_txt=b"x\n"))
 
 
@@ -155,7 +155,7 @@ def test_two_files_of_one_name_in_two_folders_are_refused(tmp_path, other):
     raw = write(tmp_path, a_txt=b"fever\n", a_con=GOOD)
     (tmp_path / "copy").mkdir()
     (tmp_path / "copy" / other).write_bytes(GOOD)
-    with pytest.raises(BadInput, match="stands twice"):
+    with pytest.raises(BadInput, match=r"stands twice"):
         read_documents(raw)
 
 
@@ -220,15 +220,20 @@ def test_broken_grammar_is_refused_with_file_and_line_and_without_text(line):
     assert SECRET not in str(caught.value)
 
 
+def test_several_broken_lines_are_told_together():
+    with pytest.raises(BadInput, match=r"^a.con, lines 1, 3: is not c="):
+        concepts(b"x\n" + GOOD + b"y\n")
+
+
 @pytest.mark.parametrize("place", ["4:0 4:0", "0:0 1:0", "1:0 9:0", "1:0 99999999999999999999:0"])
 def test_a_line_outside_the_text_is_refused(place):
-    with pytest.raises(BadInput, match="a.con, line 1: names a line outside the 3 of its text"):
+    with pytest.raises(BadInput, match=r"a.con, line 1: names a line outside the 3 of its text"):
         concepts(f'c="x" {place}||t="test"'.encode())
 
 
 @pytest.mark.parametrize("place", ["2:5 2:3", "3:0 2:0"])
 def test_an_end_before_the_start_is_refused(place):
-    with pytest.raises(BadInput, match="a.con, line 1: ends before it starts"):
+    with pytest.raises(BadInput, match=r"a.con, line 1: ends before it starts"):
         concepts(f'c="x" {place}||t="test"'.encode())
 
 
@@ -260,9 +265,9 @@ def test_tokens_counted_by_another_rule_are_found_by_the_text(line, token):
 def test_text_is_utf8_else_cp1252_else_refused():
     assert text_of(RawText("a.txt", "\ufeffna\u00efve".encode())) == ("na\u00efve", False)
     assert text_of(RawText("a.txt", "the patient\u2019s".encode("cp1252"))) == ("the patient\u2019s", True)
-    with pytest.raises(BadInput, match="a.txt, byte 2: is neither UTF-8 nor cp1252"):
+    with pytest.raises(BadInput, match=r"a.txt, byte 2: is neither UTF-8 nor cp1252"):
         text_of(RawText("a.txt", b"ab\x81"))
-    with pytest.raises(BadInput, match="a.txt, byte 1: is a NUL byte"):
+    with pytest.raises(BadInput, match=r"a.txt, byte 1: is a NUL byte"):
         text_of(RawText("a.txt", b"a\x00"))
 
 

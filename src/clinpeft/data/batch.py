@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from clinpeft.data.tokenize import Encoded
+from clinpeft.data.tokenize import LENGTH_STEP, Encoded
 
 IGNORED = -100
 """Label of a word piece that is not scored."""
@@ -102,4 +102,4 @@ def _pad(rows: Sequence[Sequence[int]], length: int, filler: int) -> torch.Tenso
 
 
 def _padded(length: int) -> int:
-    return -(-length // 8) * 8
+    return -(-length // LENGTH_STEP) * LENGTH_STEP

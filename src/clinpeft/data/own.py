@@ -67,7 +67,7 @@ def import_task(choice: TaskChoice, base: Path, out: Path) -> TaskDataset:
 
     Raises BadInput with file, row or line, column and rule; never with a cell's text.
     """
-    paths = _paths(choice, base)
+    paths = own_files(choice, base)
     formats = {document_format(path, str(choice.kind)) or "tabular" for path in paths.values()}
     if len(formats) > 1:
         raise BadInput(choice.name, "its files are of different formats", "use one format for all splits")
@@ -86,16 +86,8 @@ def import_task(choice: TaskChoice, base: Path, out: Path) -> TaskDataset:
     return write_dataset(examples, description, files, log, out)
 
 
-def usual_positive(classes: Sequence[str]) -> str | None:
-    """The positive one of two classes that are called as usual (0 and 1, no and yes, …), else None."""
-    folded = {label.casefold(): label for label in classes}
-    for negative, positive in USUAL_POSITIVES:
-        if set(folded) == {negative, positive} and len(classes) == 2:
-            return folded[positive]
-    return None
-
-
-def _paths(choice: TaskChoice, base: Path) -> dict[str, Path]:
+def own_files(choice: TaskChoice, base: Path) -> dict[str, Path]:
+    """The files that a task names, by split or as `data`. Raises BadInput when one is not there or stands twice."""
     if choice.files is None or choice.kind is None:
         raise BadInput(f"task '{choice.name}'", "names no files", "add 'files' and 'kind'")
     if choice.files.data is None and choice.split is not None:
@@ -110,6 +102,15 @@ def _paths(choice: TaskChoice, base: Path) -> dict[str, Path]:
     if len(set(paths.values())) < len(paths):
         raise BadInput(f"task '{choice.name}'", "names one file for two splits")
     return paths
+
+
+def usual_positive(classes: Sequence[str]) -> str | None:
+    """The positive one of two classes that are called as usual (0 and 1, no and yes, …), else None."""
+    folded = {label.casefold(): label for label in classes}
+    for negative, positive in USUAL_POSITIVES:
+        if set(folded) == {negative, positive} and len(classes) == 2:
+            return folded[positive]
+    return None
 
 
 def _refuse_columns_of_documents(choice: TaskChoice, source: str) -> None:

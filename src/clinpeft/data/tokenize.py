@@ -13,6 +13,8 @@ MARKERS = (("@", "@"), ("#", "#"))
 """Put around head and tail (Zhou and Chen, 2022: plain punctuation does as well as new tokens)."""
 HEAD_SHARE = 0.25
 """Share of the length that `head_tail` keeps from the start (Sun et al., 2019: 128 of 510)."""
+LENGTH_STEP = 8
+"""Batches are padded to a multiple of so many word pieces: fewer shapes, for each of which a CPU must prepare."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,7 @@ class Encoded:
     token_type_ids: list[int] | None
     is_truncated: bool
     labels_lost: int
-    """Gold entities (or a relation's mentions) that lie beyond the length."""
+    """Gold entities of which a word lies beyond the length; 1 for a relation of which a mention does."""
     label: int = -1
     label_vector: list[float] | None = None
     """Multi-label: 1, 0, or NaN where nobody annotated."""
@@ -87,29 +89,29 @@ class Encoder:
         return [self._relation(example, ids, offsets, places) for example, (_, places), ids, offsets in rows]
 
     def _relation(
-        self, example: Example, ids: list[int], offsets: list[tuple[int, int]], places: tuple[int, int]
+        self, example: Example, ids: list[int], offsets: list[tuple[int, int]], places: tuple[int, ...]
     ) -> Encoded:
-        """Keeps the stretch around the two mentions when the text is too long."""
+        """Keeps the stretch around the two mentions, markers included, when the text is too long."""
         at = [next(index for index, (_, end) in enumerate(offsets) if end > place) for place in places]
         room = self.max_length - len(self._start) - len(self._end)
-        low, high = min(at), max(at)
-        first = max(0, min(low - max(0, room - (high - low)) // 2, len(ids) - room)) if len(ids) > room else 0
+        low, high = min(at), max(at) + 1
+        first = max(0, min(low - max(0, room - (high - low)) // 2, len(ids) - room))
         kept = ids[first : first + room]
-        lost = sum(not first <= position < first + room for position in at)
-        markers = [position - first + len(self._start) if first <= position < first + room else 0 for position in at]
+        head, tail = (place - first + len(self._start) if place < first + room else 0 for place in at[:2])
         return Encoded(
             [*self._start, *kept, *self._end],
             None,
             len(kept) < len(ids),
-            min(lost, 1),
+            int(high > first + room),
             label=self._label_index.get(example.label or "", -1),
-            markers=(markers[0], markers[1]),
+            markers=(head, tail),
         )
 
     def _entities(self, examples: Sequence[Example]) -> list[Encoded]:
         words = [word for example in examples for word in example.tokens]
         known = dict.fromkeys(words)
-        pieces = dict(zip(known, self._pieces(list(known)), strict=True))
+        # The blank makes byte-level word pieces (RoBERTa's) those of a word inside a text; to others it means nothing.
+        pieces = dict(zip(known, self._pieces([f" {word}" for word in known]), strict=True))
         return [self._sentence(example, [pieces[word] for word in example.tokens]) for example in examples]
 
     def _sentence(self, example: Example, words: list[list[int]]) -> Encoded:
@@ -124,7 +126,8 @@ class Encoder:
             starts.append(len(ids))
             ids += word
             tags += [self._tag_index.get(tag, -100)] + [-100] * (len(word) - 1)
-        lost = sum(start < 0 and tag.startswith("B-") for start, tag in zip(starts, example.tags, strict=False))
+        ends = zip(starts, example.tags, (*example.tags[1:], "O"), strict=False)
+        lost = sum(start < 0 and tag != "O" and not after.startswith("I-") for start, tag, after in ends)
         is_cut = any(start < 0 for start in starts)
         tags += [-100] * len(self._end)
         return Encoded([*ids, *self._end], None, is_cut, lost, piece_tags=tags, word_starts=starts)
@@ -161,19 +164,17 @@ def num_outputs(card: Card) -> int:
     return len(tag_names(card)) or len(card.labels)
 
 
-def _mark(example: Example) -> tuple[str, tuple[int, int]]:
-    """The text with markers around head and tail, and where the two start markers stand in it."""
+def _mark(example: Example) -> tuple[str, tuple[int, ...]]:
+    """The text with markers around head and tail, and where in it the start markers stand and the mentions end."""
     assert example.head is not None and example.tail is not None
     inserts = []
-    for (opening, closing), span in zip(MARKERS, (example.head, example.tail), strict=True):
-        inserts += [(span.start, 1, f"{opening} ", opening), (span.end, 0, f" {closing}", "")]
-    text, places, done, previous = "", {}, 0, example.text
-    for offset, _, insert, opening in sorted(inserts, key=lambda item: (item[0], item[1])):
-        text += previous[done:offset]
-        if opening:
-            text += "" if not text or text.endswith(" ") else " "
-            places[opening] = len(text)
-        text += insert
+    for index, ((opening, closing), span) in enumerate(zip(MARKERS, (example.head, example.tail), strict=True)):
+        inserts += [(span.start, True, opening, index), (span.end, False, closing, index + 2)]
+    text, done, places = "", 0, [0] * len(inserts)
+    for offset, is_opening, marker, index in sorted(inserts, key=lambda item: item[:2]):
+        text += example.text[done:offset]
+        text += "" if is_opening and (not text or text.endswith(" ")) else " "
+        places[index] = len(text)
+        text += f"{marker} " if is_opening else marker
         done = offset
-    text += previous[done:]
-    return text, (places[MARKERS[0][0]], places[MARKERS[1][0]])
+    return text + example.text[done:], tuple(places)

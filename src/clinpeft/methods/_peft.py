@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from clinpeft.errors import BadInput
 from clinpeft.methods.base import ADAPTER_FILE, Context, Method, freeze, load_head, save_head
 
 if TYPE_CHECKING:
@@ -26,7 +28,10 @@ class _PeftMethod(Method):
         from peft import get_peft_model
 
         freeze(model)
-        model.backbone = get_peft_model(model.backbone, self.config(card))
+        with warnings.catch_warnings():
+            # peft 0.21 asks every model for a property that transformers 5.23 has renamed.
+            warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+            model.backbone = get_peft_model(model.backbone, self.config(card))
         return model
 
     def save(self, model: ClinicalModel, folder: Path) -> None:
@@ -41,10 +46,13 @@ class _PeftMethod(Method):
         save_head(model, folder)
 
     def load(self, model: ClinicalModel, folder: Path) -> None:
-        from peft import set_peft_model_state_dict
+        from peft import get_peft_model_state_dict, set_peft_model_state_dict
         from safetensors.torch import load_file
 
-        set_peft_model_state_dict(peft_model(model), load_file(folder / ADAPTER_FILE))
+        trained, own = load_file(folder / ADAPTER_FILE), get_peft_model_state_dict(peft_model(model))
+        if {name: value.shape for name, value in trained.items()} != {name: value.shape for name, value in own.items()}:
+            raise BadInput(str(folder / ADAPTER_FILE), "holds other parameters than the method trains on this model")
+        set_peft_model_state_dict(peft_model(model), trained)
         load_head(model, folder)
 
     def merge(self, model: ClinicalModel) -> ClinicalModel | None:
@@ -71,7 +79,12 @@ class _VirtualTokenMethod(_PeftMethod):
         from clinpeft.methods._virtual_tokens import VirtualTokens
 
         model = super().apply(model, card, context)
-        model.backbone = VirtualTokens(model.backbone, self.num_virtual_tokens, is_prefix=self.is_prefix)
+        model.backbone = VirtualTokens(
+            model.backbone,
+            self.num_virtual_tokens,
+            is_prefix=self.is_prefix,
+            first_position=card.architecture().reserved_positions,
+        )
         return model
 
     def load(self, model: ClinicalModel, folder: Path) -> None:

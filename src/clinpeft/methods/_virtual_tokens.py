@@ -17,10 +17,10 @@ from torch import nn
 class VirtualTokens(nn.Module):
     """A peft prompt-learning model whose output stands for the text alone."""
 
-    def __init__(self, wrapped: Any, num_tokens: int, *, is_prefix: bool) -> None:
+    def __init__(self, wrapped: Any, num_tokens: int, *, is_prefix: bool, first_position: int) -> None:
         super().__init__()
         self.wrapped = wrapped
-        self.num_tokens, self.is_prefix = num_tokens, is_prefix
+        self.num_tokens, self.is_prefix, self.first_position = num_tokens, is_prefix, first_position
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor, **inputs: torch.Tensor) -> Any:
         rows = len(input_ids)
@@ -28,7 +28,8 @@ class VirtualTokens(nn.Module):
         base = self.wrapped.get_base_model()
         virtual = self.wrapped.get_prompt(rows)
         if self.is_prefix:
-            inputs["position_ids"] = torch.arange(input_ids.shape[1], device=input_ids.device).unsqueeze(0)
+            positions = torch.arange(input_ids.shape[1], device=input_ids.device).unsqueeze(0)
+            inputs["position_ids"] = positions + self.first_position
             return base(input_ids=input_ids, attention_mask=seen, past_key_values=virtual, **inputs)
         if "token_type_ids" in inputs:
             types = inputs["token_type_ids"]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from clinpeft.data.tokenize import LENGTH_STEP
 from clinpeft.errors import BadInput
 from clinpeft.frozen import Frozen, parse
 from clinpeft.registry import Registry
@@ -58,6 +59,11 @@ class Method(Frozen):
     def extra_positions(self) -> int:
         """Positions of the model's length that virtual tokens take."""
         return 0
+
+    def text_length(self, max_length: int, card: ModelCard) -> int:
+        """Word pieces of a text that may be read: what virtual tokens and a batch's padding leave of the length."""
+        room = card.max_positions - self.extra_positions()
+        return min(max_length - self.extra_positions(), room - room % LENGTH_STEP)
 
     def apply(self, model: ClinicalModel, card: ModelCard, context: Context) -> ClinicalModel:
         """Make `model` trainable in place and return it. The caller has seeded torch."""

@@ -45,7 +45,7 @@ class ModelCard(Frozen):
     """Name below a models folder, for weights that no package carries."""
     domain: Literal["general", "biomedical", "clinical", "unknown"]
     backbone_parameters: int | None
-    """Embeddings, layers and pooler."""
+    """Embeddings, layers, and the pooler where the checkpoint has one."""
     hidden_size: int
     embedding_size: int | None = None
     """Width of the word embeddings where it is not the hidden size."""

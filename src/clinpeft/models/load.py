@@ -92,8 +92,8 @@ class Sizes:
 def load(model: ResolvedModel, kind: Kind, num_labels: int, seed: int) -> ClinicalModel:
     """The backbone in float32 with a fresh head; `seed` fixes the head's initial weights.
 
-    Attention dropout is off: it forces the slow path of attention and small adapters gain nothing from it
-    (docs/decisions/0006-attention-dropout.md). `eager` attention is the fastest on a CPU at these lengths.
+    The backbone's dropout is off for every method (docs/decisions/0006-dropout.md): on a CPU it costs up to half of the
+    time. `eager` attention is the fastest there at these lengths.
     """
     card = model.card
     pooling = pooling_of(kind, card)
@@ -119,12 +119,12 @@ def _load_backbone(model: ResolvedModel, *, wants_pooler: bool) -> tuple[nn.Modu
     card, family = model.card, model.card.architecture()
     config = AutoConfig.from_pretrained(model.folder, local_files_only=True)
     setattr(config, family.num_layers, card.num_layers)
-    for name in ("attention_probs_dropout_prob", "attention_dropout"):
+    for name in _DROPOUTS:
         if hasattr(config, name):
             setattr(config, name, 0.0)
     keeps_pooler = wants_pooler and family.pooler is not None and _holds(model, f"{family.pooler}.weight")
     try:
-        backbone = AutoModel.from_pretrained(
+        backbone, loading = AutoModel.from_pretrained(
             model.folder,
             config=config,
             dtype=torch.float32,
@@ -132,10 +132,15 @@ def _load_backbone(model: ResolvedModel, *, wants_pooler: bool) -> tuple[nn.Modu
             local_files_only=True,
             use_safetensors=True,
             trust_remote_code=False,
+            output_loading_info=True,
             **({"add_pooling_layer": keeps_pooler} if family.pooler else {}),
         )
     except (OSError, RuntimeError, ValueError) as error:
         raise BadInput(f"model '{card.name}'", f"its files cannot be loaded ({type(error).__name__})") from None
+    if loading["missing_keys"]:
+        # transformers would fill them with random numbers and go on.
+        num_missing = len(loading["missing_keys"])
+        raise BadInput(f"model '{card.name}'", f"its {WEIGHTS} lacks {num_missing} of the tensors its config.json names")
     return backbone, keeps_pooler
 
 
@@ -144,6 +149,10 @@ def _holds(model: ResolvedModel, tensor: str) -> bool:
 
     with safe_open(model.folder / WEIGHTS, "pt") as weights:
         return any(name == tensor or name.endswith("." + tensor) for name in weights.keys())  # noqa: SIM118
+
+
+_DROPOUTS = ("attention_probs_dropout_prob", "hidden_dropout_prob", "attention_dropout", "dropout")
+"""What the families' configurations call the backbone's dropout."""
 
 
 def count_parameters(model: ClinicalModel) -> Sizes:

@@ -68,7 +68,8 @@ def _train(job: Job, resolved: ResolvedModel, folder: Path) -> RunRecord:
     method = method_of(spec.method)
 
     splits = examples_of(job.dataset, options.subset, spec.fold)
-    encoder = _encoder(resolved, job.dataset, options.max_length - method.extra_positions(), options.long_text)
+    length = method.text_length(options.max_length, resolved.card)
+    encoder = _encoder(resolved, job.dataset, length, options.long_text)
     encoded = {name: encoder.encode(examples) for name, examples in splits.items()}
     stream = training_stream(encoded["train"], options.batch_size, encoder.pad_id, spec.seed)
 

@@ -18,7 +18,14 @@ import yaml
 
 from clinpeft.data.card import Card
 from clinpeft.errors import BadInput, EnvironmentStop
-from clinpeft.files import remove_leftovers, replacing_folder, sha256_file, write_atomic
+from clinpeft.files import (
+    for_owner_only,
+    remove_leftovers,
+    replacing_folder,
+    sha256_file,
+    stopping_when_disk_is_full,
+    write_atomic,
+)
 from clinpeft.frozen import parse_json
 from clinpeft.models.catalogue import ModelCard
 from clinpeft.record import RunRecord
@@ -26,6 +33,7 @@ from clinpeft.runs.grid import PlannedRun
 from clinpeft.runs.journal import Journal
 from clinpeft.spec import Study
 
+STUDY = "study.yaml"
 RECORD = "record.json"
 
 
@@ -38,7 +46,7 @@ class Store:
     @classmethod
     def open(cls, folder: Path) -> Store:
         """The study in `folder`. Raises BadInput when there is none."""
-        if not (folder / "study.yaml").is_file():
+        if not (folder / STUDY).is_file():
             raise BadInput(
                 str(folder), "holds no study (no study.yaml)", "give the folder that `clinpeft run --out` wrote"
             )
@@ -47,7 +55,7 @@ class Store:
     @property
     def study(self) -> Study:
         """The study as last run."""
-        return Study.read(self.folder / "study.yaml")
+        return Study.read(self.folder / STUDY)
 
     @property
     def journal(self) -> Journal:
@@ -56,10 +64,27 @@ class Store:
 
     @contextlib.contextmanager
     def holding(self) -> Iterator[None]:
-        """Hold the folder alone: a second process stops with EnvironmentStop that names the holder. Everything made
-        meanwhile is for the owner only, and what a killed process left half-written is removed."""
-        os.umask(0o077)
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        """Hold the folder alone: a second process stops with EnvironmentStop that names the holder.
+
+        Everything made meanwhile is for the owner only, and what a killed process left half-written is removed. When
+        BadInput ends the block before a study was adopted, nothing is left behind.
+        """
+        with for_owner_only():
+            made = [folder for folder in (self.folder, *self.folder.parents) if not folder.exists()]
+            with stopping_when_disk_is_full(self.folder):
+                self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            before = set(self.folder.iterdir())
+            try:
+                with self._locked():
+                    remove_leftovers(self.folder)
+                    yield
+            except BadInput:
+                if not (self.folder / STUDY).exists():
+                    _withdraw(set(self.folder.iterdir()) - before, made)
+                raise
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
         lock = self.folder / ".lock"
         with lock.open("a+", encoding="utf-8") as file:
             try:
@@ -69,23 +94,30 @@ class Store:
                 raise EnvironmentStop(
                     f"{self.folder}: the study is running ({holder}); wait for it, or stop it"
                 ) from None
-            file.truncate(0)
-            file.write(f"{socket.gethostname()} process {os.getpid()}\n")
-            file.flush()
-            remove_leftovers(self.folder)
-            yield
+            try:
+                file.truncate(0)
+                file.write(f"{socket.gethostname()} process {os.getpid()}\n")
+                file.flush()
+                yield
+            finally:
+                file.truncate(0)
+
+    def refuse_another(self, study: Study) -> None:
+        """Raises BadInput when the folder is another study's, or holds something else."""
+        if (self.folder / STUDY).exists() and (held := self.study).name != study.name:
+            raise BadInput(str(self.folder), f"holds the study '{held.name}'", "choose another folder with --out")
+        items = self.folder.iterdir() if self.folder.is_dir() else ()
+        # A first run that was stopped while it built a dataset left these, and no study yet.
+        if not (self.folder / STUDY).exists() and any(item.name not in {".lock", "datasets"} for item in items):
+            raise BadInput(str(self.folder), "is not empty and holds no study", "choose another folder with --out")
 
     def adopt(self, study: Study) -> None:
-        """Make `study` the folder's study, keeping every version. Raises BadInput when the folder is another's."""
-        path = self.folder / "study.yaml"
-        if path.exists() and (held := self.study).name != study.name:
-            raise BadInput(str(self.folder), f"holds the study '{held.name}'", "choose another folder with --out")
-        if not path.exists() and any(item.name not in {".lock", "datasets"} for item in self.folder.iterdir()):
-            raise BadInput(str(self.folder), "is not empty and holds no study", "choose another folder with --out")
+        """Make `study` the folder's study, keeping every version. Raises BadInput as `refuse_another` does."""
+        self.refuse_another(study)
         plain = json.loads(study.model_dump_json(by_alias=True, exclude_defaults=True))
         text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=100)
         write_atomic(self.folder / f"study-{study.sha256()[:8]}.yaml", text)
-        write_atomic(path, text)
+        write_atomic(self.folder / STUDY, text)
 
     def keep_cards(self, cards: dict[str, Card], models: dict[str, ModelCard]) -> None:
         """Copies of the datasets' cards and the models' rows, so that a report needs neither."""
@@ -116,12 +148,15 @@ class Store:
         return [record for record in found if record is not None]
 
     def is_sound(self, run: str) -> bool:
-        """Whether a run has a record and every file it lists is there and unchanged."""
-        record = self.record(run)
+        """Whether a run has a record that can be read, and every file it lists is there and unchanged."""
         folder = self.run_folder(run)
+        try:
+            record = self.record(run)
+            files = self.files_of(record) if record else {}
+        except BadInput:
+            return False
         return record is not None and all(
-            (folder / name).is_file() and sha256_file(folder / name) == digest
-            for name, digest in self.files_of(record).items()
+            (folder / name).is_file() and sha256_file(folder / name) == digest for name, digest in files.items()
         )
 
     def files_of(self, record: RunRecord) -> dict[str, str]:
@@ -167,3 +202,14 @@ class Store:
             write_atomic(path, secrets.token_bytes(32))
             path.chmod(0o600)
         return path.read_bytes()
+
+
+def _withdraw(new: set[Path], made: list[Path]) -> None:
+    """Remove what a refused first run made: the lock and datasets, then the folders that it created itself."""
+    for path in new:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    for folder in made:
+        folder.rmdir()

@@ -21,14 +21,12 @@ def carry_out(item: tuple[Store, PlannedRun, Plan]) -> RunRecord:
 
 
 def _job(run: PlannedRun, plan: Plan, store: Store) -> Job:
-    dataset = plan.datasets[run.spec.task]
-    choice = next(choice for choice in plan.study.tasks if choice.name == run.spec.task)
     keep = plan.study.keep
     return Job(
         planned=run,
-        dataset=dataset,
+        dataset=plan.datasets[run.spec.task],
         model=None if run.role == "baseline" else plan.models[run.spec.model],
-        metric=choice.metric or dataset.card.metric,
+        metric=plan.metrics[run.spec.task],
         secret=store.secret(),
         # An adapter is small; a fully tuned model is as large as the base and kept only when all is to be kept.
         keeps_weights=keep in {"all", "selected"} or (keep == "adapters" and run.spec.method.name != "full"),

@@ -136,7 +136,15 @@ class Hospital:
 
     def _enter(self, stay: Stay) -> None:
         """Admission, ICU stay, codes; a death also in PATIENTS."""
-        rng, ids = self.rng, {"SUBJECT_ID": stay.patient.subject, "HADM_ID": stay.hadm}
+        ids = {"SUBJECT_ID": stay.patient.subject, "HADM_ID": stay.hadm}
+        self._enter_admission(stay, ids)
+        self._enter_icu_stay(stay, ids)
+        self._enter_codes(stay, ids)
+        if stay.died:
+            self._enter_death(stay)
+
+    def _enter_admission(self, stay: Stay, ids: dict[str, int]) -> None:
+        rng = self.rng
         self.add(
             "ADMISSIONS",
             **ids,
@@ -155,8 +163,10 @@ class Hospital:
             HOSPITAL_EXPIRE_FLAG=int(stay.died),
             HAS_CHARTEVENTS_DATA=1,
         )
-        hours = min(60.0, (stay.discharged - stay.admitted) / timedelta(hours=1))
-        unit, entered = rng.choice(("MICU", "SICU", "CCU", "TSICU")), stay.admitted + timedelta(minutes=5)
+
+    def _enter_icu_stay(self, stay: Stay, ids: dict[str, int]) -> None:
+        hours = max(1.0, min(60.0, (stay.discharged - stay.admitted) / timedelta(hours=1)))
+        unit, entered = self.rng.choice(("MICU", "SICU", "CCU", "TSICU")), stay.admitted + timedelta(minutes=5)
         self.add(
             "ICUSTAYS",
             **ids,
@@ -170,13 +180,13 @@ class Hospital:
             OUTTIME=entered + timedelta(hours=hours),
             LOS=round(hours / 24, 4),
         )
+
+    def _enter_codes(self, stay: Stay, ids: dict[str, int]) -> None:
         for position, code in enumerate((*stay.traits.reason_codes, stay.traits.background_code), start=1):
             self.add("DIAGNOSES_ICD", **ids, SEQ_NUM=position, ICD9_CODE=code)
         procedures = [code for reason in stay.traits.reason_codes for code in phrases.PROCEDURES_OF.get(reason, ())]
         for position, code in enumerate(dict.fromkeys(procedures), start=1):
             self.add("PROCEDURES_ICD", **ids, SEQ_NUM=position, ICD9_CODE=code)
-        if stay.died:
-            self._enter_death(stay)
 
     def _enter_death(self, stay: Stay) -> None:
         columns = TABLES["PATIENTS"]

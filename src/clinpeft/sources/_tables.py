@@ -11,6 +11,7 @@ from pathlib import Path
 from clinpeft.errors import BadInput, did_you_mean
 from clinpeft.files import sha256_file
 from clinpeft.sources._damage import decoded, refusing_damage
+from clinpeft.sources._positions import listed
 from clinpeft.sources.base import RawFiles
 
 CHUNK_BYTES = 1 << 20
@@ -20,7 +21,7 @@ SUMS_FILE = "SHA256SUMS.txt"
 
 
 class Table:
-    """One table of a release as a stream of rows: `(line on which the row ends, the wanted cells)`.
+    """One table of a release as a stream of rows: `(line on which the row starts, the wanted cells)`.
 
     Column names are matched whatever their case. An empty cell is NULL. Reading refuses (BadInput with file, line and
     rule, never a cell): a missing, repeated or unknown column, a row of another width, broken quoting, a damaged
@@ -35,22 +36,25 @@ class Table:
         csv.field_size_limit(max(csv.field_size_limit(), LONGEST_FIELD))
         with self._raw.open_binary(self._path) as stream, refusing_damage(self.name):
             reader = csv.reader(_lines(stream, self.name), strict=True)
+            line, misfits = 1, list[int]()
             try:
                 header = next(reader, [])
                 places = self._places(header)
+                line = reader.line_num + 1
                 for row in reader:
-                    if len(row) != len(header):
-                        if not row:
-                            continue
-                        rule = f"has {len(row)} fields where the header has {len(header)}"
-                        raise BadInput(self.where(reader.line_num), rule, "download the file again")
-                    if row[0] == header[0] and row == header:
+                    if row[:1] == header[:1] and row == header:
                         rule = "repeats the header: two files were appended to each other"
-                        raise BadInput(self.where(reader.line_num), rule, "download the file again")
-                    yield reader.line_num, [row[place] for place in places]
+                        raise BadInput(self.where(line), rule, "download the file again")
+                    if len(row) == len(header):
+                        yield line, [row[place] for place in places]
+                    elif row:
+                        misfits.append(line)
+                    line = reader.line_num + 1
             except csv.Error as error:
-                rule = f"is no valid CSV ({error})"
-                raise BadInput(self.where(reader.line_num), rule, "download the file again") from None
+                raise BadInput(self.where(line), f"is no valid CSV ({error})", "download the file again") from None
+        if misfits:
+            rule = f"do not have the {len(header)} fields of the header"
+            raise BadInput(f"{self.name}, {listed('line', misfits)}", rule, "download the file again")
 
     def where(self, line: int) -> str:
         """How errors name a line of this table."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal, get_args
 
 from clinpeft.errors import BadInput
 from clinpeft.sources._archives import RawText, files_below, text_of
+from clinpeft.sources._positions import listed
 from clinpeft.sources.base import RawFiles, Source
 
 Part = Literal["beth", "partners", "test"]
@@ -122,27 +122,23 @@ def token_bounds(line: str, blank: re.Pattern[str] = _BLANKS[0]) -> list[tuple[i
     return list(zip([0, *(end for _, end in gaps)], [*(start for start, _ in gaps), len(line)], strict=True))
 
 
-def parse_concepts(file: RawText, num_lines: int) -> Iterator[Concept]:
+def parse_concepts(file: RawText, num_lines: int) -> list[Concept]:
     """The lines of a `.con` file, empty ones skipped; `num_lines` is how many lines its text has.
 
-    Raises BadInput with file and line for broken grammar, a line beyond the text, and an end before its start.
+    Raises BadInput with file and lines for broken grammar, lines beyond the text, and ends before their start.
     """
+    concepts: list[Concept] = []
+    broken: dict[str, list[int]] = {}
     for row, line in enumerate(lines_of(text_of(file)[0]), start=1):
-        if not line.strip():
-            continue
-        where = f"{file.path}, line {row}"
-        match = _CON_LINE.fullmatch(line.rstrip())
-        if match is None:
-            raise BadInput(where, 'is not c="…" L:T L:T||t="problem|treatment|test"', "look at the line")
-        start_line, start_token, end_line, end_token = (int(number[:9]) for number in match.group(2, 3, 4, 5))
-        if not 1 <= start_line <= num_lines or not 1 <= end_line <= num_lines:
-            raise BadInput(
-                where, f"names a line outside the {num_lines} of its text", "do text and .con belong together?"
-            )
-        if (end_line, end_token) < (start_line, start_token):
-            raise BadInput(where, "ends before it starts", "look at the line")
-        kind = next(kind for kind in CONCEPT_TYPES if kind == match[6])
-        yield Concept(row, match[1], start_line, start_token, end_line, end_token, kind)
+        if line.strip():
+            concept = _concept(row, line.rstrip(), num_lines)
+            if isinstance(concept, Concept):
+                concepts.append(concept)
+            else:
+                broken.setdefault(concept, []).append(row)
+    for rule, rows in broken.items():
+        raise BadInput(f"{file.path}, {listed('line', rows)}", rule, "do text and .con belong together?")
+    return concepts
 
 
 def places_of(concept: Concept, lines: list[str]) -> tuple[list[Place], bool]:
@@ -158,6 +154,20 @@ def places_of(concept: Concept, lines: list[str]) -> tuple[list[Place], bool]:
         if words and words == wanted:
             return places, blank is not _BLANKS[0]
     return [], False
+
+
+def _concept(row: int, line: str, num_lines: int) -> Concept | str:
+    """The concept, or the rule that the line breaks."""
+    match = _CON_LINE.fullmatch(line)
+    if match is None:
+        return 'is not c="…" L:T L:T||t="problem|treatment|test"'
+    start_line, start_token, end_line, end_token = (int(number[:9]) for number in match.group(2, 3, 4, 5))
+    if not 1 <= start_line <= num_lines or not 1 <= end_line <= num_lines:
+        return f"names a line outside the {num_lines} of its text"
+    if (end_line, end_token) < (start_line, start_token):
+        return "ends before it starts"
+    kind = next(kind for kind in CONCEPT_TYPES if kind == match[6])
+    return Concept(row, match[1], start_line, start_token, end_line, end_token, kind)
 
 
 def _document(stem: str, text: RawText, found: dict[tuple[str, str], RawText], suffixes: tuple[str, ...]) -> Document:

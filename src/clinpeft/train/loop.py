@@ -128,7 +128,11 @@ def loss_of(logits: torch.Tensor, batch: Batch, kind: Kind, class_weights: torch
             logits, torch.nan_to_num(batch.labels), pos_weight=class_weights, reduction="none"
         )
         return (losses * known).sum() / known.sum().clamp(min=1)
-    return functional.cross_entropy(logits.flatten(0, -2), batch.labels.flatten(), class_weights, ignore_index=IGNORED)
+    labels = batch.labels.flatten()
+    if not (labels != IGNORED).any():
+        # A batch of sentences without a word to tag: the mean over nothing would be NaN.
+        return logits.sum() * 0
+    return functional.cross_entropy(logits.flatten(0, -2), labels, class_weights, ignore_index=IGNORED)
 
 
 def _schedule(step: int, warmup: int, num_steps: int) -> float:

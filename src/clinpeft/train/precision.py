@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from clinpeft.errors import BadInput
+from clinpeft.models.load import ClinicalModel
 
 Precision = Literal["fp32", "bf16", "fp16"]
 
@@ -26,10 +27,10 @@ def choose_precision(asked: Literal["auto", "fp32", "bf16", "fp16"], device: tor
     return "bf16" if _cpu_has_bf16() else "fp32"
 
 
-def prepare(model: nn.Module, precision: Precision) -> None:
-    """Frozen matrices go to the reduced format; everything that trains, norms and embeddings stay in fp32.
+def prepare(model: ClinicalModel, precision: Precision) -> None:
+    """Frozen matrices and the hidden states go to the reduced format; what trains, norms and embeddings stay in fp32.
 
-    Half the memory for the frozen part, and no cast of it at every step.
+    Half the memory for the frozen part, and no cast of it at every step; gradients and updates keep full precision.
     """
     for module in model.modules():
         if isinstance(module, nn.Linear) and precision != "fp32":
@@ -42,6 +43,8 @@ def prepare(model: nn.Module, precision: Precision) -> None:
     for parameter in model.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
+    if precision != "fp32":
+        _let_states_flow_in(model, _DTYPES[precision])
 
 
 def computing(precision: Precision, device: torch.device) -> contextlib.AbstractContextManager[None]:
@@ -52,6 +55,15 @@ def computing(precision: Precision, device: torch.device) -> contextlib.Abstract
 
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def _let_states_flow_in(model: ClinicalModel, dtype: torch.dtype) -> None:
+    """From the embeddings on, or every layer's residual sum would stay in fp32 and be cast anew before each matrix
+    (measured: a quarter of the time)."""
+    block = model.card.architecture().embeddings.rpartition(".")[0]
+    for name, module in model.backbone.named_modules():
+        if f".{name}".endswith(f".{block}"):
+            module.register_forward_hook(lambda module, inputs, output: output.to(dtype))
 
 
 @cache

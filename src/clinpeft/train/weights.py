@@ -15,14 +15,15 @@ from clinpeft.tasks.base import Example
 def class_weights(train: Sequence[Example], card: Card, rule: Literal["none", "balanced"]) -> torch.Tensor | None:
     """`balanced`: n / (k · count) per class, as in scikit-learn; for multi-label negatives over positives per label.
 
-    float32 [k]; classes that train lacks get weight 1. None without weighting.
+    float32 [k]; classes that train lacks, and labels without a contrast, get weight 1. None without weighting.
     """
     if rule == "none" or not train:
         return None
     if card.kind == "multilabel":
         positive = torch.tensor([sum(label in example.labels for example in train) for label in card.labels])
         known = torch.tensor([sum(label not in example.missing for example in train) for label in card.labels])
-        return torch.where(positive > 0, (known - positive) / positive.clamp(min=1), 1.0).float()
+        negative = known - positive
+        return torch.where((positive > 0) & (negative > 0), negative / positive.clamp(min=1), 1.0).float()
     names = tag_names(card) or list(card.labels)
     index = {name: position for position, name in enumerate(names)}
     seen = [tag for example in train for tag in (example.tags if card.kind == "entities" else [example.label or ""])]
