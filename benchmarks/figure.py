@@ -29,8 +29,8 @@ from clinpeft.spec import CostField
 COST: CostField = "train_seconds"
 WIDTH, HEIGHT = 470, 300
 """Of a panel, in CSS pixels."""
-TITLE, LEGEND = 30, 60
-"""Height of a panel's title and of the legend below all panels."""
+TITLE, LINE = 30, 22
+"""Height of a panel's title, and of a line of the legend below all panels."""
 
 
 def figure(results: Results, tasks: Sequence[str] = ()) -> str:
@@ -46,12 +46,13 @@ def figure(results: Results, tasks: Sequence[str] = ()) -> str:
     methods = sorted({row.method for row in everything if row.model != "none"})
     columns = min(2, len(drawn))
     lines = -(-len(drawn) // columns)
-    width, height = columns * WIDTH, lines * (HEIGHT + TITLE) + LEGEND
+    width, top = columns * WIDTH, lines * (HEIGHT + TITLE)
     panels = [
         _panel(task, rows, results, models, methods, index % columns * WIDTH, index // columns * (HEIGHT + TITLE))
         for index, (task, rows) in enumerate(drawn.items())
     ]
-    body = "".join([*panels, _legend(models, methods, everything, height - LEGEND)])
+    legend, height = _legend(models, methods, everything, top, width)
+    body = "".join([*panels, *legend])
     start = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}">'
     ground = f'<rect class="ground" width="{width}" height="{height}" rx="12"/>'
     return f"{start}<title>{escape(results.study.name)}</title><style>{_style(body)}</style>{ground}{body}</svg>\n"
@@ -105,21 +106,24 @@ def _panel(
     return f'<text class="axis-text" x="{left + 4}" y="{top + 20}">{escape(task)}</text>{placed}'
 
 
-def _legend(models: Sequence[str], methods: Sequence[str], rows: Sequence[ResultRow], top: int) -> str:
-    """Models by colour on one line, methods by shape on the next."""
+def _legend(
+    models: Sequence[str], methods: Sequence[str], rows: Sequence[ResultRow], top: int, width: int
+) -> tuple[list[str], int]:
+    """Models by colour, then methods by shape from a new line on; and where the legend ends."""
     baselines = sorted({label for row, label in zip(rows, method_labels(rows), strict=True) if row.model == "none"})
-    lines = [
-        [(model, symbol(0, index, 0, 0)) for index, model in enumerate(models)],
-        [(method, symbol(index, None, 0, 0)) for index, method in enumerate(methods)]
-        + [(name, symbol(BASELINE_SHAPE, None, 0, 0)) for name in baselines],
-    ]
-    parts = []
-    for number, line in enumerate(lines):
-        x, y = 14.0, top + 18 + 22 * number
-        for name, mark in line:
+    by_colour = [(model, symbol(0, index, 0, 0)) for index, model in enumerate(models)]
+    by_shape = [(method, symbol(index, None, 0, 0)) for index, method in enumerate(methods)]
+    by_shape += [(name, symbol(BASELINE_SHAPE, None, 0, 0)) for name in baselines]
+    parts, y = [], top - LINE + 18
+    for entries in (by_colour, by_shape):
+        x = float(width)
+        for name, mark in entries:
+            needed = 34 + 6.6 * len(name)
+            if x + needed > width:
+                x, y = 14.0, y + LINE
             parts.append(f'<g transform="translate({x:.0f} {y})">{mark}<text x="12" y="4">{escape(name)}</text></g>')
-            x += 34 + 6.6 * len(name)
-    return "".join(parts)
+            x += needed
+    return parts, y + LINE
 
 
 def _style(body: str) -> str:

@@ -11,7 +11,7 @@ from typing import NoReturn
 import pytest
 
 from clinpeft.errors import EnvironmentStop
-from clinpeft.files import remove_leftovers, replacing, replacing_folder, sha256_file, write_atomic
+from clinpeft.files import for_owner_only, remove_leftovers, replacing, replacing_folder, sha256_file, write_atomic
 
 
 def names(folder: Path) -> list[str]:
@@ -118,6 +118,59 @@ def test_the_old_folder_comes_back_when_the_new_one_cannot_take_its_name(
         (temporary / "new.txt").write_text("new")
 
     assert names(tmp_path) == ["dataset", "dataset/old.txt"]
+
+
+def test_killed_between_the_two_renames_a_folder_gets_its_name_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "dataset"
+    write_atomic(folder / "old.txt", "old")
+    replace = Path.replace
+
+    def killed_after_the_first(self: Path, target: Path) -> Path:
+        if target == folder:
+            raise SystemExit
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", killed_after_the_first)
+    with pytest.raises(SystemExit), replacing_folder(folder) as temporary:
+        write_atomic(temporary / "new.txt", "new")
+    assert not folder.exists()
+    monkeypatch.undo()
+
+    assert remove_leftovers(tmp_path) == 1
+    assert names(tmp_path) == ["dataset", "dataset/old.txt"]
+
+
+def test_a_folder_that_was_never_given_back_goes_when_its_successor_comes(tmp_path: Path) -> None:
+    write_atomic(tmp_path / ".dataset.old-0123456789ab" / "old.txt", "old")
+
+    with replacing_folder(tmp_path / "dataset") as temporary:
+        write_atomic(temporary / "new.txt", "new")
+
+    assert names(tmp_path) == ["dataset", "dataset/new.txt"]
+
+
+def test_a_folder_that_has_its_successor_is_a_leftover(tmp_path: Path) -> None:
+    write_atomic(tmp_path / "dataset" / "new.txt", "new")
+    write_atomic(tmp_path / ".dataset.old-0123456789ab" / "old.txt", "old")
+
+    assert remove_leftovers(tmp_path) == 1
+    assert names(tmp_path) == ["dataset", "dataset/new.txt"]
+
+
+def test_what_is_made_for_the_owner_only_nobody_else_can_read_and_later_files_are_as_usual(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        with pytest.raises(RuntimeError), for_owner_only():
+            write_atomic(tmp_path / "deep" / "own.txt", "x")
+            raise RuntimeError
+        write_atomic(tmp_path / "usual.txt", "x")
+    finally:
+        os.umask(before)
+
+    modes = [(tmp_path / name).stat().st_mode & 0o777 for name in ("deep", "deep/own.txt", "usual.txt")]
+    assert modes == [0o700, 0o600, 0o644]
 
 
 def test_a_new_folder_is_for_its_owner_only(tmp_path: Path) -> None:

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import get_args
 
 from clinpeft.errors import BadInput, did_you_mean
+from clinpeft.files import for_owner_only
 from clinpeft.report.render import write_report
 from clinpeft.report.results import Recommendation, Results
 from clinpeft.runs.sweep import Outcome, sweep
 from clinpeft.spec import CostField, Study
-from clinpeft.studies import find_study
+from clinpeft.studies import find_studies
 
 
 def run(
@@ -25,26 +26,34 @@ def run(
 ) -> Outcome:
     """Train what a study still lacks in the folder `out`, and write its report.
 
-    study: a Study (its relative paths start at the working directory), a study file, or a packaged study's name.
+    study: a Study (its relative paths start at the working directory), a study file, or a packaged study's name. The
+    name of a packaged folder runs every study in it, each in a folder of its own below `out`, with one report of all.
     Raises BadInput before anything is trained when something it names is missing or broken.
     """
-    if isinstance(study, Study):
-        asked, base = study, Path.cwd()
-    else:
-        path = find_study(str(study))
-        asked, base = Study.read(path), path.parent
-    folders = [data] if isinstance(data, str | Path) else list(data)
-    outcome = sweep(
-        asked,
-        base,
-        Path(out),
-        data=tuple(Path(folder) for folder in folders),
-        wanted=only,
-        launcher=launcher,
-        retry_failed=retry_failed,
+    folders = tuple(Path(folder) for folder in ([data] if isinstance(data, str | Path) else data))
+    with for_owner_only():
+        outcomes = [
+            sweep(asked, base, place, data=folders, wanted=only, launcher=launcher, retry_failed=retry_failed)
+            for asked, base, place in _parts(study, Path(out))
+        ]
+        write_report([outcome.folder for outcome in outcomes], Path(out) / "report", only)
+    return Outcome(
+        folder=Path(out),
+        parts=tuple(outcome.folder for outcome in outcomes),
+        num_trained=sum(outcome.num_trained for outcome in outcomes),
+        num_kept=sum(outcome.num_kept for outcome in outcomes),
+        num_failed=sum(outcome.num_failed for outcome in outcomes),
     )
-    write_report([Path(out)], Path(out) / "report", only)
-    return outcome
+
+
+def _parts(study: Study | str | Path, out: Path) -> list[tuple[Study, Path, Path]]:
+    """(study, the folder its paths are relative to, where it runs) of a study, or of every one in a packaged folder."""
+    if isinstance(study, Study):
+        return [(study, Path.cwd(), out)]
+    paths = find_studies(str(study))
+    if len(paths) == 1:
+        return [(Study.read(paths[0]), paths[0].parent, out)]
+    return [(Study.read(path), path.parent, out / path.stem) for path in paths]
 
 
 def results(*folders: str | Path) -> Results:

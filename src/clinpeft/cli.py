@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import os
 import signal
 import sys
@@ -12,12 +13,11 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from clinpeft.errors import BadInput, ClinpeftError
+from clinpeft.errors import BadInput, ClinpeftError, EnvironmentStop
 
 app = typer.Typer(
     name="clinpeft",
     help="Which small language model should you fine-tune on your clinical text, how, and what will it cost?",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -35,20 +35,20 @@ Settings = Annotated[list[str] | None, typer.Option("--set", help="An option of 
 
 
 def main() -> NoReturn:
-    """Run the command line; exit code 0 done, 1 failed runs, 2 bad input, 3 stopped by the machine, 130/143 interrupted."""
+    """Run the command line; exits with 0 done, 1 failed runs, 2 bad input, 3 machine, 130/143 interrupted."""
     os.umask(0o077)
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     signal.signal(signal.SIGTERM, _terminated)
     try:
-        code = app(standalone_mode=False) or 0
+        code = app(sys.argv[1:] or ["--help"], standalone_mode=False) or 0
+        if code == 130:  # what typer makes of Ctrl-C
+            raise KeyboardInterrupt
     except ClinpeftError as error:
         print(f"clinpeft: {error}", file=sys.stderr)
         code = error.exit_code
     except KeyboardInterrupt:
         print("clinpeft: interrupted; the same command goes on from here", file=sys.stderr)
         code = 130
-    except typer.Exit as stop:
-        code = stop.exit_code
     except Exception as error:
         code = _unexpected(error)
     sys.exit(int(code))
@@ -164,9 +164,12 @@ def verify(folder: Path) -> None:
     else:
         store = Store.open(folder)
         store.journal.events()
-        broken = [record.run for record in store.records() if not store.is_sound(record.run)]
+        broken = [run for run in store.runs() if not store.is_sound(run)]
         if broken:
-            raise GateRefused(f"{folder}: files of {len(broken)} runs are missing or changed, first runs/{broken[0]}")
+            number = _count(len(broken), "run")
+            raise GateRefused(f"{folder}: files of {number} are missing or changed, first runs/{broken[0]}")
+        for card in sorted((folder / "datasets").glob(f"*/{CARD_FILE}")):
+            TaskDataset.open(card.parent).verify()
     print(f"{folder}: sound")
 
 
@@ -201,10 +204,10 @@ def run(
     outcome = run_study(
         study, out, data=list(data or []), only=_pairs(only, "--only"), launcher=launcher, retry_failed=retry_failed
     )
-    for line in summary_lines(results(out)):
+    for line in summary_lines(results(*outcome.parts)):
         print(line)
     if outcome.num_failed:
-        print(f"{outcome.num_failed} runs failed; the report says why", file=sys.stderr)
+        print(f"{_count(outcome.num_failed, 'run')} failed; the report says why", file=sys.stderr)
     print(out / "report" / "index.html")
     raise typer.Exit(1 if outcome.num_failed else 0)
 
@@ -223,9 +226,8 @@ def status(folder: Path, as_json: Json = False) -> None:
         return
     for row in rows:
         fold = f" · fold {row['fold']}" if row["fold"] else ""
-        print(
-            f"{row['run']}  {row['status']:<13} {row['task']} · {row['model']} · {row['method']} · seed {row['seed']}{fold}"
-        )
+        what = f"{row['task']} · {row['model']} · {row['method']} · seed {row['seed']}{fold}"
+        print(f"{row['run']}  {row['status']:<13} {what}")
     print(", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "nothing planned yet")
 
 
@@ -266,8 +268,12 @@ def open_test_(folder: Path, data: Data = None) -> None:
     from clinpeft.runs.sweep import open_test_labels
 
     runs, times = open_test_labels(folder, tuple(data or ()))
-    print(f"{runs} runs scored on test; the test labels of this study have been opened {times} time{'s' * (times > 1)}")
+    print(f"{_count(runs, 'run')} scored on test; the test labels of this study were opened {_count(times, 'time')}")
     print(write_report([folder], folder / "report"))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def _pairs(items: list[str] | None, option: str) -> dict[str, str]:
@@ -282,9 +288,12 @@ def _pairs(items: list[str] | None, option: str) -> dict[str, str]:
 
 def _number(value: str, where: str) -> float:
     try:
-        return float(value)
+        number = float(value)
     except ValueError:
-        raise BadInput(where, "is not a number", "for example --limit peak_host_bytes=8e9") from None
+        number = math.nan
+    if not math.isfinite(number):
+        raise BadInput(where, "is not a number", "for example --limit peak_host_bytes=8e9")
+    return number
 
 
 def _terminated(*_: Any) -> NoReturn:
@@ -293,10 +302,18 @@ def _terminated(*_: Any) -> NoReturn:
 
 
 def _unexpected(error: Exception) -> int:
-    """A mistake of ours, or of the command line's words: one line, without the message's own text unless asked for."""
+    """A mistake in the command line's words, the machine's refusal, or a mistake of ours: one line, and its exit code.
+
+    The message of an error that is none of ours may hold a note's text, so it is shown only when asked for.
+    """
     if hasattr(error, "format_message") and hasattr(error, "exit_code"):
-        print(f"clinpeft: {error.format_message()}", file=sys.stderr)
+        message, context = " ".join(error.format_message().rstrip(".").split()), getattr(error, "ctx", None)
+        hint = f" (see `{context.command_path} --help`)" if context else ""
+        print(f"clinpeft: {message}{hint}", file=sys.stderr)
         return int(error.exit_code)
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        print(f"clinpeft: {error.filename}: {error.strerror}", file=sys.stderr)
+        return EnvironmentStop.exit_code
     if os.environ.get("CLINPEFT_DEBUG"):
         raise error
     place = error.__traceback__

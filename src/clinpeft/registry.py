@@ -31,9 +31,10 @@ class Registry(Generic[T]):
 
     def get(self, name: str) -> type[T]:
         """The class called `name`. Raises UnknownName with the nearest name and how to add one."""
-        files, plugins = self._files(), self._plugins()
+        files = self._files()
         if name in files:
             return self._class_in(files[name])
+        plugins = self._plugins()
         if name in plugins:
             loaded = plugins[name].load()
             if not (isinstance(loaded, type) and issubclass(loaded, self.base)):

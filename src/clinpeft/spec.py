@@ -199,7 +199,7 @@ class TrainOptions(Frozen):
     long_text: Literal["truncate", "head_tail", "sections", "windows"] = "truncate"
     learning_rate: Literal["method"] | Annotated[float, Field(gt=0)] = "method"
     """`method`: each method's own default; a number: that one for all (as the 2024 study did)."""
-    head_learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    head_learning_rate: Annotated[float, Field(gt=0)] = 3e-3
     """One value for every method of a study, else a bad head rate reads as a bad method."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     warmup_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.06

@@ -108,7 +108,7 @@ def _multilabel(table: Table, choice: TaskChoice) -> list[dict[str, Any]]:
 
 def _entities(table: Table, choice: TaskChoice) -> list[dict[str, Any]]:
     """Words and tags (`tokens`, `tags`), or text and spans (`text`, `spans`); `text` and `label` name other columns."""
-    column = choice.label or ("spans" if "spans" in table.columns else "tags")
+    column = _label_column(table, choice)
     cells = table.lists(column, "label")
     if any(isinstance(item, str) for cell in cells for item in cell):
         return _tagged(table, table.lists(choice.text or "tokens", "text"), column, cells)
@@ -248,4 +248,10 @@ def _refuse_broken(table: Table, examples: Sequence[Example], choice: TaskChoice
         if rule := problem_of(example, choice.kind or "classification", None):
             broken[rule].append(number)
     for rule, numbers in broken.items():
-        table.refuse(choice.label or "label", numbers, rule)
+        table.refuse(_label_column(table, choice), numbers, rule)
+
+
+def _label_column(table: Table, choice: TaskChoice) -> str:
+    if choice.label is not None or choice.kind != "entities":
+        return choice.label or "label"
+    return "spans" if "spans" in table.columns else "tags"

@@ -148,6 +148,8 @@ class Encoder:
         return [*self._start, *ids[:room], *self._end], is_cut
 
     def _pieces(self, texts: list[str]) -> list[list[int]]:
+        if not texts:
+            return []
         ids: list[list[int]] = self.tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
         return ids
 

@@ -85,10 +85,10 @@ class Method(Frozen):
         return groups
 
     def optimizer(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
-        """AdamW over the groups."""
+        """AdamW over the groups; fused, one pass over the parameters instead of a dozen."""
         import torch
 
-        return torch.optim.AdamW(groups, betas=(0.9, 0.999), eps=1e-8, foreach=True)
+        return torch.optim.AdamW(groups, betas=(0.9, 0.999), eps=1e-8, fused=True)
 
     def after_step(self, model: ClinicalModel, step: int) -> None:
         """Called after every optimiser step."""

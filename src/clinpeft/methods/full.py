@@ -16,7 +16,7 @@ class Full(Method):
 
     title: ClassVar[str] = "full fine-tuning: every parameter trains"
     citation: ClassVar[str] = "Devlin et al., BERT, NAACL 2019"
-    learning_rate: ClassVar[float] = 2e-4
+    learning_rate: ClassVar[float] = 3e-4
 
     def apply(self, model: ClinicalModel, card: ModelCard, context: Context) -> ClinicalModel:
         for parameter in model.parameters():

@@ -20,7 +20,7 @@ class Lora(_PeftMethod):
 
     title: ClassVar[str] = "LoRA: low-rank updates of query and value projections"
     citation: ClassVar[str] = "Hu et al., LoRA, ICLR 2022"
-    learning_rate: ClassVar[float] = 2e-3
+    learning_rate: ClassVar[float] = 3e-3
     tunable: ClassVar[dict[str, tuple[float, float, Literal["log", "linear"]]]] = {"r": (4, 64, "log")}
     grouping: ClassVar[Literal["low_rank", "vector", "tokens"] | None] = "low_rank"
 

@@ -19,7 +19,7 @@ class PrefixTuning(_VirtualTokenMethod):
 
     title: ClassVar[str] = "prefix tuning: learned keys and values in every layer"
     citation: ClassVar[str] = "Li and Liang, Prefix-Tuning, ACL 2021"
-    learning_rate: ClassVar[float] = 1e-2
+    learning_rate: ClassVar[float] = 3e-2
     grouping: ClassVar[Literal["low_rank", "vector", "tokens"] | None] = "tokens"
     is_prefix: ClassVar[bool] = True
 

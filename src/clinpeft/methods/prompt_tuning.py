@@ -15,7 +15,7 @@ class PromptTuning(_VirtualTokenMethod):
 
     title: ClassVar[str] = "prompt tuning: learned embeddings before the text"
     citation: ClassVar[str] = "Lester et al., The Power of Scale for Parameter-Efficient Prompt Tuning, EMNLP 2021"
-    learning_rate: ClassVar[float] = 3e-2
+    learning_rate: ClassVar[float] = 1e-1
     grouping: ClassVar[Literal["low_rank", "vector", "tokens"] | None] = "tokens"
 
     def config(self, card: ModelCard) -> Any:

@@ -107,13 +107,19 @@ def resolve(choice: ModelChoice, base: Path, *, data: Sequence[Path] = (), onlin
     if choice.hub is not None:
         return _from_hub(choice, online)
     card = model_card(choice.name)
-    folder = _package_folder(card) or _models_folder(card, data)
+    folder = find_weights(card, data)
     if folder is None:
         raise BadInput(f"model '{card.name}'", "its weights are not on this machine", _how_to_get(card))
+    _refuse_damage(folder / WEIGHTS)
     digest = _weights_sha256(str(folder / WEIGHTS))
     if card.package is not None and digest != card.package.sha256:
         raise BadInput(f"model '{card.name}'", f"{WEIGHTS} is not the file the catalogue names", _how_to_get(card))
     return ResolvedModel(card, folder, _cut(card, folder, digest))
+
+
+def find_weights(card: ModelCard, data: Sequence[Path] = ()) -> Path | None:
+    """The folder of a catalogue row's files on this machine: in its package or a models folder; None without any."""
+    return _package_folder(card) or _models_folder(card, data)
 
 
 def _package_folder(card: ModelCard) -> Path | None:
@@ -172,7 +178,19 @@ def _from_folder(name: str, folder: Path, hub: str | None = None, revision: str 
             else "it must hold one file of weights"
         )
         raise BadInput(str(folder), f"holds no {WEIGHTS}", remedy)
+    _refuse_damage(weights)
     return ResolvedModel(card, folder, _weights_sha256(str(weights)))
+
+
+def _refuse_damage(weights: Path) -> None:
+    """The header of a safetensors file says how long it must be: a broken copy is found before anything is trained."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(weights, "np"):
+            pass
+    except SafetensorError:
+        raise BadInput(str(weights), "is no whole safetensors file", "copy it again") from None
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -184,12 +202,10 @@ def read_config(folder: Path) -> dict[str, Any]:
     path = folder / "config.json"
     if not path.is_file():
         raise BadInput(str(folder), "holds no config.json", "give a folder that transformers' save_pretrained wrote")
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        config = None
-    if not isinstance(config, dict) or "model_type" not in config:
-        raise BadInput(str(path), "is no model configuration (a JSON object with model_type)")
+    rule = "is no model configuration (a JSON object with model_type)"
+    config = _json_object(path, rule)
+    if "model_type" not in config:
+        raise BadInput(str(path), rule)
     return config
 
 
@@ -228,7 +244,17 @@ def _pooling(folder: Path | None) -> Literal["mean", "first"]:
     path = folder / "1_Pooling" / "config.json" if folder else None
     if path is None or not path.is_file():
         return "first"
-    return "mean" if json.loads(path.read_text(encoding="utf-8")).get("pooling_mode_mean_tokens") else "first"
+    return "mean" if _json_object(path, "is no JSON object").get("pooling_mode_mean_tokens") else "first"
+
+
+def _json_object(path: Path, rule: str) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise BadInput(str(path), rule)
+    return value
 
 
 def _cut(card: ModelCard, folder: Path, digest: str) -> str:

@@ -16,6 +16,9 @@ from clinpeft.spec import Kind
 
 Pooling = Literal["mean", "first", "words", "markers"]
 
+DROPOUTS = ("attention_probs_dropout_prob", "hidden_dropout_prob", "attention_dropout", "dropout")
+"""What the families' configurations call the backbone's dropout."""
+
 
 class Head(nn.Module):
     """Turns hidden states [B, L, H] into logits: [B, k], or [B, L, k] for entities.
@@ -119,7 +122,7 @@ def _load_backbone(model: ResolvedModel, *, wants_pooler: bool) -> tuple[nn.Modu
     card, family = model.card, model.card.architecture()
     config = AutoConfig.from_pretrained(model.folder, local_files_only=True)
     setattr(config, family.num_layers, card.num_layers)
-    for name in _DROPOUTS:
+    for name in DROPOUTS:
         if hasattr(config, name):
             setattr(config, name, 0.0)
     keeps_pooler = wants_pooler and family.pooler is not None and _holds(model, f"{family.pooler}.weight")
@@ -140,7 +143,9 @@ def _load_backbone(model: ResolvedModel, *, wants_pooler: bool) -> tuple[nn.Modu
     if loading["missing_keys"]:
         # transformers would fill them with random numbers and go on.
         num_missing = len(loading["missing_keys"])
-        raise BadInput(f"model '{card.name}'", f"its {WEIGHTS} lacks {num_missing} of the tensors its config.json names")
+        raise BadInput(
+            f"model '{card.name}'", f"its {WEIGHTS} lacks {num_missing} of the tensors its config.json names"
+        )
     return backbone, keeps_pooler
 
 
@@ -149,10 +154,6 @@ def _holds(model: ResolvedModel, tensor: str) -> bool:
 
     with safe_open(model.folder / WEIGHTS, "pt") as weights:
         return any(name == tensor or name.endswith("." + tensor) for name in weights.keys())  # noqa: SIM118
-
-
-_DROPOUTS = ("attention_probs_dropout_prob", "hidden_dropout_prob", "attention_dropout", "dropout")
-"""What the families' configurations call the backbone's dropout."""
 
 
 def count_parameters(model: ClinicalModel) -> Sizes:

@@ -23,19 +23,10 @@ class Journal:
         self._next = len(self.events())
 
     def events(self) -> list[Event]:
-        """All events in order. A torn last line (a power cut) is left out; one torn elsewhere raises GateRefused."""
-        lines = self.path.read_bytes().split(b"\n") if self.path.exists() else []
-        events: list[Event] = []
-        for number, line in enumerate(lines, 1):
-            if not line:
-                continue
-            try:
-                events.append(_read(line, self.path, number, len(events)))
-            except (BadInput, GateRefused):
-                if number == len(lines):
-                    break
-                raise
-        return events
+        """All events in order. A last line without its end (a power cut) is left out; any other damage raises
+        GateRefused with the line's number."""
+        lines = self.path.read_bytes().split(b"\n")[:-1] if self.path.exists() else []
+        return [_read(line, self.path, number) for number, line in enumerate(lines)]
 
     def append(self, event: EventName, run: str | None = None, *, worker: str | None = None) -> None:
         """Write one event and wait until it is on the disk."""
@@ -49,18 +40,19 @@ class Journal:
         self._next += 1
 
     def _drop_torn_line(self, file: Any) -> None:
-        if file.tell() == 0:
-            return
         content = self.path.read_bytes()
         if not content.endswith(b"\n"):
             file.truncate(content.rfind(b"\n") + 1)
 
 
-def _read(line: bytes, path: Path, number: int, expected: int) -> Event:
-    event = parse_json(Event, line, f"{path}: line {number}")
-    body = event.model_dump(mode="json", exclude={"crc32"})
-    if event.crc32 != _checksum(body) or event.n != expected:
-        raise GateRefused(f"{path}: line {number} is damaged; restore the file from a copy")
+def _read(line: bytes, path: Path, number: int) -> Event:
+    """The event on a line, whose `n` is the number of lines before it."""
+    try:
+        event = parse_json(Event, line, str(path))
+    except BadInput:
+        event = None
+    if event is None or event.n != number or event.crc32 != _checksum(event.model_dump(mode="json", exclude={"crc32"})):
+        raise GateRefused(f"{path}: line {number + 1} is damaged; restore the file from a copy")
     return event
 
 

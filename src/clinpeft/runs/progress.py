@@ -20,7 +20,8 @@ class Progress:
         self.start = time.monotonic()
         if missing:
             kept = f", {num_runs - len(missing)} done before" if num_runs > len(missing) else ""
-            print(f"{len(missing)} runs to train{kept}", file=sys.stderr, flush=True)
+            runs = "1 run" if len(missing) == 1 else f"{len(missing)} runs"
+            print(f"{runs} to train{kept}", file=sys.stderr, flush=True)
 
     def ended(self, run: PlannedRun, record: RunRecord) -> None:
         """One more run has ended."""

@@ -80,7 +80,7 @@ class Store:
                     yield
             except BadInput:
                 if not (self.folder / STUDY).exists():
-                    _withdraw(set(self.folder.iterdir()) - before, made)
+                    _withdraw({self.folder / ".lock", self.folder / "datasets"} - before, made)
                 raise
 
     @contextlib.contextmanager
@@ -142,10 +142,13 @@ class Store:
         path = self.run_folder(run) / RECORD
         return parse_json(RunRecord, path.read_bytes(), str(path)) if path.is_file() else None
 
+    def runs(self) -> list[str]:
+        """The ids of all runs that have ended."""
+        return sorted(path.name for path in self.folder.glob("runs/*") if not path.name.startswith("."))
+
     def records(self) -> list[RunRecord]:
         """All records, by run id."""
-        found = [self.record(path.parent.name) for path in sorted(self.folder.glob(f"runs/*/{RECORD}"))]
-        return [record for record in found if record is not None]
+        return [record for run in self.runs() if (record := self.record(run)) is not None]
 
     def is_sound(self, run: str) -> bool:
         """Whether a run has a record that can be read, and every file it lists is there and unchanged."""
@@ -205,11 +208,12 @@ class Store:
 
 
 def _withdraw(new: set[Path], made: list[Path]) -> None:
-    """Remove what a refused first run made: the lock and datasets, then the folders that it created itself."""
+    """Remove what a refused first run made: the lock, datasets, and the folders that it created."""
     for path in new:
         if path.is_dir():
             shutil.rmtree(path)
         else:
-            path.unlink()
-    for folder in made:
-        folder.rmdir()
+            path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # somebody has put a file there meanwhile
+        for folder in made:
+            folder.rmdir()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from clinpeft.data.dataset import TaskDataset, find_dataset
 from clinpeft.errors import BadInput
-from clinpeft.launchers.base import LAUNCHERS
+from clinpeft.launchers.base import LAUNCHERS, Launcher
 from clinpeft.record import RunRecord
+from clinpeft.runs.find import find
 from clinpeft.runs.grid import Plan, PlannedRun, only, plan
 from clinpeft.runs.progress import Progress
 from clinpeft.runs.store import Store
@@ -22,6 +24,8 @@ class Outcome:
     """What a sweep came to."""
 
     folder: Path
+    parts: tuple[Path, ...]
+    """Folders of the studies in it: the folder itself, or one below it for every study of a packaged folder."""
     num_trained: int
     num_kept: int
     num_failed: int
@@ -45,52 +49,55 @@ def sweep(
     """
     launch = LAUNCHERS.get(launcher)()
     store = Store(out)
+    found = find(study, base, data, out)
+    store.refuse_another(study)
     with store.holding():
-        planned = plan(study, base, data, out)
+        planned = plan(found)
         runs = only(planned.runs, wanted) if wanted else list(planned.runs)
         store.adopt(study)
         store.keep_cards(
             {name: dataset.card for name, dataset in planned.datasets.items()},
             {name: model.card for name, model in planned.models.items()},
         )
-        missing = [run for run in runs if not _is_done(store, run, retry_failed)]
+        missing = [run for run in runs if not _is_done(store, run, planned.metrics[run.spec.task], retry_failed)]
         _note_plan(store, planned, missing)
-        progress = Progress(len(runs), missing)
-        if missing:
-            from clinpeft.runs.work import carry_out
-
-            jobs = [(store, run, planned) for run in missing]
-            for run, record in zip(missing, launch.map(carry_out, jobs), strict=True):
-                progress.ended(run, record)
-                store.write_index(planned.runs)
+        _train(store, planned, missing, Progress(len(runs), missing), launch)
         if study.test == "open":
             _open_what_is_new(store, planned, runs)
         records = [record for run in runs if (record := store.record(run.run)) is not None]
         failed = sum(record.status != "success" for record in records)
-        return Outcome(out, len(missing), len(runs) - len(missing), failed)
+        return Outcome(out, (out,), len(missing), len(runs) - len(missing), failed)
 
 
 def open_test_labels(folder: Path, data: tuple[Path, ...] = ()) -> tuple[int, int]:
-    """Open the test labels of every successful run of a study; (runs opened, how often the study has been opened)."""
+    """Open the test labels of a study's successful runs, as last planned: (runs opened, how often that was done).
+
+    Raises BadInput when the dataset of a task is not found, or is another than its runs were trained on.
+    """
     store = Store.open(folder)
     with store.holding():
-        study = store.study
-        folders = [folder / "datasets", *data, *(folder / name for name in study.data)]
-        records = [record for record in store.records() if record.status == "success"]
+        folders = [folder / "datasets", *data, *(folder.parent / name for name in store.study.data)]
+        planned = [store.record(row["run"]) for row in store.index()]
+        records = [record for record in planned if record is not None and record.status == "success"]
         datasets = {name: _dataset_of(name, folders, records) for name in {record.spec.task for record in records}}
+        store.journal.append("test_opened", worker=who())
         for record in records:
             open_test(store.run_folder(record.run), record, datasets[record.spec.task], who())
-        store.journal.append("test_opened", worker=who())
         return len(records), sum(event.event == "test_opened" for event in store.journal.events())
 
 
-def _is_done(store: Store, run: PlannedRun, retry_failed: bool) -> bool:
-    """A success counts while its files are sound; a failure counts unless it may be retried."""
-    record = store.record(run.run)
+def _is_done(store: Store, run: PlannedRun, metric: str, retry_failed: bool) -> bool:
+    """A success counts while its files are sound and its epoch was chosen by `metric`; a failure counts unless it may
+    be retried. A record that cannot be read is damaged, and is removed."""
+    try:
+        record = store.record(run.run)
+    except BadInput:
+        store.forget(run.run)
+        return False
     if record is None:
         return False
     if record.status == "success":
-        return store.is_sound(run.run)
+        return next(iter(record.scores), None) == metric and store.is_sound(run.run)
     return record.status != "interrupted" and not retry_failed
 
 
@@ -105,12 +112,31 @@ def _note_plan(store: Store, planned: Plan, missing: list[PlannedRun]) -> None:
     store.write_index(planned.runs)
 
 
+def _train(store: Store, planned: Plan, missing: list[PlannedRun], progress: Progress, launch: Launcher) -> None:
+    if not missing:
+        return
+    from clinpeft.runs.work import carry_out
+
+    jobs = [(store, run, planned) for run in missing]
+    try:
+        for run, record in zip(missing, launch.map(carry_out, jobs), strict=True):
+            progress.ended(run, record)
+            store.write_index(planned.runs)
+    finally:
+        gc.unfreeze()
+
+
 def _open_what_is_new(store: Store, planned: Plan, runs: list[PlannedRun]) -> None:
-    folders = {run.run: store.run_folder(run.run) for run in runs}
+    by = "run (the study says `test: open`)"
+    new = []
     for run in runs:
         record = store.record(run.run)
-        if record is not None and record.status == "success" and read_test(folders[run.run]) is None:
-            open_test(folders[run.run], record, planned.datasets[run.spec.task], "run (the study says `test: open`)")
+        if record is not None and record.status == "success" and read_test(store.run_folder(run.run)) is None:
+            new.append(record)
+    if new:
+        store.journal.append("test_opened", worker=by)
+    for record in new:
+        open_test(store.run_folder(record.run), record, planned.datasets[record.spec.task], by)
 
 
 def _dataset_of(name: str, folders: list[Path], records: list[RunRecord]) -> TaskDataset:

@@ -14,6 +14,12 @@ def packaged() -> list[str]:
     return sorted(str(path.relative_to(FOLDER).with_suffix("")) for path in FOLDER.rglob("*.yaml"))
 
 
+def find_studies(name: str) -> list[Path]:
+    """The files of a packaged folder of studies, in order of name; or the one file that `find_study` finds."""
+    members = [FOLDER / f"{study}.yaml" for study in packaged() if study.startswith(f"{name.rstrip('/')}/")]
+    return members or [find_study(name)]
+
+
 def find_study(name: str) -> Path:
     """The study file that `name` stands for: a path, or a packaged study. Raises UnknownName."""
     if name in packaged():

@@ -1,7 +1,7 @@
 """Rules, and what comes of them.
 
-A rule is a function of an entry's class that returns None when it holds, and else what is wrong; the function's name
-is the name of the check.
+A rule is a function of an entry (its class, a model's card, a family's name) that returns None when it holds, and else
+what is wrong; the function's name is the name of the check.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+E = TypeVar("E")
 Rule = Callable[[type[T]], str | None]
 
 
@@ -24,7 +25,7 @@ class CheckResult:
     detail: str = ""
 
 
-def results(entry: type[T], rules: Sequence[Rule[T]]) -> list[CheckResult]:
+def results(entry: E, rules: Sequence[Callable[[E], str | None]]) -> list[CheckResult]:
     """Every rule's result; an entry that raises or warns breaks the rule it was asked for."""
     found = []
     for rule in rules:
@@ -38,7 +39,7 @@ def results(entry: type[T], rules: Sequence[Rule[T]]) -> list[CheckResult]:
     return found
 
 
-def empty_attributes(entry: type[Any], names: Sequence[str]) -> str | None:
+def empty_attributes(entry: Any, names: Sequence[str]) -> str | None:
     """Which of an entry's attributes are missing or empty, in words; None when all are set."""
     empty = [name for name in names if not getattr(entry, name, None)]
     return f"{', '.join(empty)}: not set" if empty else None

@@ -22,7 +22,7 @@ Stream = Callable[[int], Iterator[Batch]]
 
 
 class Diverged(Exception):
-    """The loss is no longer a finite number."""
+    """The loss or its gradient is no longer finite."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,12 @@ def fit(
 
     `judge` gives the headline score after an epoch, higher is better; None (undefined) never counts as better, and
     if no epoch has a score the last epoch's weights stay. Time spent in it is not training time.
-    Raises Diverged when the loss is NaN or infinite.
+    Raises Diverged when the loss or its gradient is NaN or infinite.
     """
     assert isinstance(options.learning_rate, float)
     device = next(model.parameters()).device
     watch = meter.watch
+    class_weights = None if class_weights is None else class_weights.to(device)
     groups = method.parameter_groups(model, options.learning_rate, options.head_learning_rate, options.weight_decay)
     optimizer = method.optimizer(groups)
     warmup = max(1, round(options.warmup_fraction * num_steps))
@@ -81,7 +82,8 @@ def fit(
                 if not math.isfinite(total.item()):
                     raise Diverged(f"the loss at step {step + 1} is not a finite number")
                 total.backward()  # type: ignore[no-untyped-call]
-                nn.utils.clip_grad_norm_(trainable, 1.0)
+                if not math.isfinite(nn.utils.clip_grad_norm_(trainable, 1.0).item()):
+                    raise Diverged(f"the gradient at step {step + 1} is not finite")
                 optimizer.step()
                 scheduler.step()
                 optimizer.zero_grad(set_to_none=True)

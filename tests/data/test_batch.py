@@ -1,0 +1,124 @@
+"""Batches hold every example once, padded as little as can be, in an order that a seed fixes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clinpeft.data.batch import IGNORED, Batch, collate, scoring_batches, training_batches
+from clinpeft.data.tokenize import Encoded
+
+PAD = 9
+
+
+def text(length: int, **fields: Any) -> Encoded:
+    ids = list(range(100, 100 + length))
+    return Encoded(**{"input_ids": ids, "token_type_ids": None, "is_truncated": False, "labels_lost": 0, **fields})
+
+
+def texts(lengths: list[int]) -> list[Encoded]:
+    return [text(length, label=index % 3) for index, length in enumerate(lengths)]
+
+
+def order(batches: list[Batch]) -> list[tuple[int, ...]]:
+    return [batch.indices for batch in batches]
+
+
+LENGTHS = [int(length) for length in np.random.default_rng(0).integers(3, 200, size=101)]
+
+
+@given(lengths=st.lists(st.integers(2, 40), max_size=60), batch_size=st.integers(1, 9), seed=st.integers(0, 5))
+def test_an_epoch_holds_every_example_once(lengths: list[int], batch_size: int, seed: int) -> None:
+    batches = list(training_batches(texts(lengths), batch_size, PAD, seed=seed, epoch=0))
+
+    assert sorted(index for batch in batches for index in batch.indices) == list(range(len(lengths)))
+    assert len(batches) == -(-len(lengths) // batch_size)
+    assert all(len(batch.indices) <= batch_size for batch in batches)
+
+
+def test_seed_and_epoch_fix_the_order() -> None:
+    def epoch(seed: int, number: int) -> list[tuple[int, ...]]:
+        return order(list(training_batches(texts(LENGTHS), 8, PAD, seed=seed, epoch=number)))
+
+    assert epoch(1, 0) == epoch(1, 0)
+    assert epoch(1, 0) != epoch(1, 1)
+    assert epoch(1, 0) != epoch(2, 0)
+    # Seed 1 in epoch 2 is not seed 2 in epoch 1: the two are not added up.
+    assert epoch(1, 2) != epoch(2, 1)
+
+
+def test_examples_of_like_length_stand_together_in_training() -> None:
+    def padded(batches: list[Batch]) -> int:
+        return sum(batch.input_ids.numel() for batch in batches)
+
+    sorted_together = padded(list(training_batches(texts(LENGTHS), 8, PAD, seed=0, epoch=0)))
+    as_they_come = padded([collate(texts(LENGTHS), range(i, min(i + 8, 101)), PAD) for i in range(0, 101, 8)])
+
+    assert sorted_together < 1.15 * sum(LENGTHS)
+    assert as_they_come > 1.5 * sum(LENGTHS)
+
+
+@given(lengths=st.lists(st.integers(2, 60), max_size=60), max_pieces=st.integers(1, 400))
+def test_scoring_batches_hold_every_example_once_within_their_size(lengths: list[int], max_pieces: int) -> None:
+    batches = list(scoring_batches(texts(lengths), max_pieces, PAD))
+
+    assert sorted(index for batch in batches for index in batch.indices) == list(range(len(lengths)))
+    assert all(batch.input_ids.numel() <= max_pieces or len(batch.indices) == 1 for batch in batches)
+
+
+def test_scoring_goes_from_short_to_long() -> None:
+    found = [index for batch in scoring_batches(texts([9, 3, 30, 3]), 64, PAD) for index in batch.indices]
+
+    assert found == [1, 3, 0, 2]
+
+
+def test_a_batch_is_padded_to_a_multiple_of_eight_with_the_models_own_piece() -> None:
+    batch = collate(texts([3, 9]), [1, 0], PAD)
+
+    assert batch.input_ids.tolist() == [[*range(100, 109), *[PAD] * 7], [100, 101, 102, *[PAD] * 13]]
+    assert batch.attention_mask.tolist() == [[1] * 9 + [0] * 7, [1] * 3 + [0] * 13]
+    assert batch.labels.tolist() == [1, 0]
+    assert batch.indices == (1, 0)
+
+
+def test_tags_are_ignored_on_padding() -> None:
+    batch = collate([text(3, piece_tags=[IGNORED, 2, IGNORED]), text(9, piece_tags=[1] * 9)], [0, 1], PAD)
+
+    assert batch.labels.tolist() == [[IGNORED, 2, *[IGNORED] * 14], [1] * 9 + [IGNORED] * 7]
+
+
+def test_a_label_nobody_annotated_stays_apart_from_zero() -> None:
+    batch = collate([text(3, label_vector=[1.0, float("nan"), 0.0])], [0], PAD)
+
+    assert batch.labels.dtype == torch.float32
+    assert torch.isnan(batch.labels).tolist() == [[False, True, False]]
+
+
+def test_token_types_and_markers_go_with_their_examples() -> None:
+    items = [text(3, token_type_ids=[0, 1, 1], markers=(1, 2)), text(2, token_type_ids=[0, 1], markers=(0, 1))]
+    batch = collate(items, [1, 0], PAD)
+
+    assert batch.token_type_ids is not None
+    assert batch.markers is not None
+    assert batch.token_type_ids.tolist() == [[0, 1, *[0] * 6], [0, 1, 1, *[0] * 5]]
+    assert batch.markers.tolist() == [[0, 1], [1, 2]]
+
+
+def test_a_batch_moves_whole() -> None:
+    batch = collate([text(3, token_type_ids=[0, 1, 1], markers=(1, 2))], [0], PAD).to(torch.device("meta"))
+    tensors = [value for value in vars(batch).values() if isinstance(value, torch.Tensor)]
+
+    assert [value.device.type for value in tensors] == ["meta"] * 5
+    assert batch.indices == (0,)
+
+
+@pytest.mark.parametrize("size", [1, 7, 8, 9])
+def test_the_last_batch_may_be_smaller(size: int) -> None:
+    found = [len(batch.indices) for batch in training_batches(texts([5] * size), 8, PAD, seed=0, epoch=0)]
+
+    assert sorted(found) == sorted([8] * (size // 8) + [size % 8] * (size % 8 > 0))

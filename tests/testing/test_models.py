@@ -1,0 +1,188 @@
+"""A row of the catalogue, or a family, that says what its weights do not bear out fails the check that names it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from clinpeft.errors import UnknownName
+from clinpeft.models import catalogue as module
+from clinpeft.models.catalogue import ModelCard, Package
+from clinpeft.models.families.base import FAMILIES, Family
+from clinpeft.models.families.bert import Bert
+from clinpeft.models.families.distilbert import DistilBert
+from clinpeft.models.families.roberta import Roberta
+from clinpeft.registry import Registry
+from clinpeft.testing import check_family, check_model
+from clinpeft.testing._rules import CheckResult
+
+NUM_LAYER = 4 * (32 * 32 + 32) + 2 * 32 * 64 + 64 + 32 + 4 * 32
+POOLER = 32 * 32 + 32
+
+
+def broken(results: list[CheckResult]) -> dict[str, str]:
+    return {result.name: result.detail for result in results if not result.passed}
+
+
+@pytest.fixture
+def row(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The tiny BERT as a row of the catalogue, with changes."""
+    shutil.copytree(tiny_model, tmp_path / "tiny")
+    monkeypatch.setenv("CLINPEFT_MODELS", str(tmp_path))
+
+    def make(**changes: Any) -> str:
+        card = ModelCard(
+            **{
+                "name": "tiny-row",
+                "title": "A tiny BERT",
+                "family": "bert",
+                "folder": "tiny",
+                "domain": "general",
+                "backbone_parameters": embeddings(tiny_model) + 2 * NUM_LAYER + POOLER,
+                "hidden_size": 32,
+                "num_layers": 2,
+                "num_heads": 2,
+                "max_positions": 512,
+                "licence": "none",
+                "citation": "Nobody 2025",
+                "note": "Random weights.",
+                **changes,
+            }
+        )
+        monkeypatch.setattr(module, "catalogue", lambda: {"tiny-row": card})
+        return "tiny-row"
+
+    return make
+
+
+def embeddings(folder: Path) -> int:
+    """Words, 512 positions, two token types, and their norm."""
+    from transformers import AutoTokenizer
+
+    return (len(AutoTokenizer.from_pretrained(folder)) + 512 + 2 + 2) * 32
+
+
+def test_a_sound_row_passes_with_its_pooler_counted(row: Any) -> None:
+    assert broken(check_model(row())) == {}
+
+
+def test_a_row_of_a_checkpoint_without_pooler_counts_none(
+    row: Any, tiny_model_without_pooler: Path, tmp_path: Path
+) -> None:
+    name = row(backbone_parameters=embeddings(tiny_model_without_pooler) + 2 * NUM_LAYER, pooling="mean")
+    shutil.copy(tiny_model_without_pooler / "model.safetensors", tmp_path / "tiny")
+
+    assert broken(check_model(name)) == {}
+
+
+def test_a_row_of_the_first_layer_alone_counts_that(row: Any, tiny_model: Path) -> None:
+    assert broken(check_model(row(num_layers=1, backbone_parameters=embeddings(tiny_model) + NUM_LAYER + POOLER))) == {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "check", "detail"),
+    [
+        ({"licence": "", "note": ""}, "fills its row", "licence, note: not set"),
+        ({"folder": None}, "says where its weights are", "names neither a package nor a folder"),
+        ({"num_heads": 3}, "has sizes that fit each other", "its hidden size is no multiple of its heads"),
+        ({"num_layers": 0}, "has sizes that fit each other", "a size is below 1"),
+        ({"backbone_parameters": 8000}, "has sizes that fit each other", "fewer parameters than its layers must have"),
+        ({"num_heads": 4}, "has the sizes of its checkpoint", "num_heads: not as in its config.json"),
+        ({"num_layers": 3}, "has the sizes of its checkpoint", "num_layers: 3, and the checkpoint has 2"),
+    ],
+)
+def test_a_row_with_a_wrong_entry_fails(row: Any, changes: dict[str, Any], check: str, detail: str) -> None:
+    assert broken(check_model(row(**changes)))[check] == detail
+
+
+def test_a_row_with_a_wrong_count_is_told_the_right_one(row: Any, tiny_model: Path) -> None:
+    right = embeddings(tiny_model) + 2 * NUM_LAYER + POOLER
+
+    assert broken(check_model(row(backbone_parameters=right - POOLER))) == {
+        "counts its parameters": f"{right - POOLER}, and its backbone has {right}"
+    }
+
+
+def test_a_row_of_another_family_fails(row: Any) -> None:
+    assert broken(check_model(row(family="gru"))) != {}
+    assert broken(check_model(row(family="gru")))["is of a known family"] == "no family is named 'gru'"
+
+
+def test_a_package_with_another_file_fails(row: Any, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = Package(name="tiny", version="1", folder="tiny", sha256="0" * 64)
+    monkeypatch.setattr(module, "_package_folder", lambda card: tiny_model)
+
+    found = broken(check_model(row(package=package)))
+    assert "is not the file the catalogue names" in found["has the weights it names"]
+
+
+def test_a_row_whose_weights_are_elsewhere_is_checked_as_far_as_it_goes(
+    row: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CLINPEFT_MODELS")
+
+    assert broken(check_model(row(backbone_parameters=10**6))) == {}
+    assert "fills its row" in broken(check_model(row(title="")))
+
+
+@pytest.mark.parametrize("check", [check_model, check_family])
+def test_an_unknown_name_is_an_error_and_no_failed_check(check: Any) -> None:
+    with pytest.raises(UnknownName):
+        check("bret")
+
+
+class Misnamed(Bert):
+    query: ClassVar[str] = "attention.self.q_lin"
+    ia3_feed_forward: ClassVar[tuple[str, ...]] = ("output.dens",)
+
+
+class Missized(DistilBert):
+    embedding_size: ClassVar[str] = "hidden_dim"
+
+
+class Overlong(Roberta):
+    reserved_positions: ClassVar[int] = 0
+
+
+class Untyped(DistilBert):
+    has_token_types: ClassVar[bool] = True
+
+
+@pytest.mark.parametrize(
+    ("name", "entry", "check", "detail"),
+    [
+        (
+            "bert",
+            Misnamed,
+            "names modules that exist",
+            "no module is named attention.self.q_lin, output.dens",
+        ),
+        ("distilbert", Missized, "finds its sizes in the configuration", "hidden size, embedding size, layers: "),
+        ("roberta", Overlong, "reads as many positions as it says", "RuntimeError"),
+        ("distilbert", Untyped, "tells two texts apart if it says so", "token types change nothing"),
+    ],
+)
+def test_a_family_that_names_what_its_models_lack_fails(
+    name: str, entry: type[Family], check: str, detail: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Registry.get
+    monkeypatch.setattr(
+        Registry, "get", lambda self, asked: entry if self is FAMILIES and asked == name else real(self, asked)
+    )
+
+    assert broken(check_family(name))[check].startswith(detail)
+
+
+def test_positions_that_no_model_could_miss_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Shy(Bert):
+        reserved_positions: ClassVar[int] = 3
+
+    real = Registry.get
+    monkeypatch.setattr(Registry, "get", lambda self, name: Shy if self is FAMILIES else real(self, name))
+
+    assert broken(check_family("bert")) == {
+        "reads as many positions as it says": "takes more than 29 word pieces of 32 positions"
+    }
