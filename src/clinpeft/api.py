@@ -10,6 +10,8 @@ from clinpeft.errors import BadInput, did_you_mean
 from clinpeft.files import for_owner_only
 from clinpeft.report.render import write_report
 from clinpeft.report.results import Recommendation, Results
+from clinpeft.runs.find import find
+from clinpeft.runs.grid import may_fit
 from clinpeft.runs.sweep import Outcome, sweep
 from clinpeft.spec import CostField, Study
 from clinpeft.studies import find_studies
@@ -31,10 +33,15 @@ def run(
     Raises BadInput before anything is trained when something it names is missing or broken.
     """
     folders = tuple(Path(folder) for folder in ([data] if isinstance(data, str | Path) else data))
+    parts = _parts(study, Path(out))
+    # Of several studies those without such a run are passed by, and each is looked at before the first one runs.
+    parts = [part for part in parts if may_fit(part[0], only or {})] or parts
+    for asked, base, place in parts[1:]:
+        find(asked, base, folders, place)
     with for_owner_only():
         outcomes = [
             sweep(asked, base, place, data=folders, wanted=only, launcher=launcher, retry_failed=retry_failed)
-            for asked, base, place in _parts(study, Path(out))
+            for asked, base, place in parts
         ]
         write_report([outcome.folder for outcome in outcomes], Path(out) / "report", only)
     return Outcome(

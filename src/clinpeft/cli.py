@@ -144,9 +144,12 @@ def build(
     card = dataset.card
     for split, counts in card.counts.items():
         print(f"{split}: {counts.examples:,} examples of {counts.subjects:,} subjects")
-    for item in card.expected:
-        if item.verdict == "differs":
-            print(f"warning: {item.what}: {item.got:,.0f} here, {item.published:,.0f} published", file=sys.stderr)
+    if differing := [item.what for item in card.expected if item.verdict == "differs"]:
+        print(
+            f"warning: {len(differing)} of {len(card.expected)} counts are not the published ones (as in a part of the "
+            f"release, or an invented one); `expected` in {dataset.folder / 'card.json'} sets them side by side",
+            file=sys.stderr,
+        )
     if card.anomalies:
         print(f"{len(card.anomalies)} anomalies in the raw files, listed in {dataset.folder / 'card.json'}")
     print(dataset.folder)

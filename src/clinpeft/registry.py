@@ -19,11 +19,12 @@ class Registry(Generic[T]):
 
     A file `head_only.py` holds one subclass of `base` and is listed as `head-only`; files whose class is not asked
     for are not imported, so listing is fast. `base.py`, names that start with `_` and those in `apart` are no entries.
-    An outside package adds one with an entry point in group `clinpeft.<kind>s` that names its class.
+    An outside package adds one with an entry point in group `clinpeft.<kinds>` that names its class.
     """
 
     def __init__(self, kind: str, package: str, base: type[T], apart: tuple[str, ...] = ()) -> None:
         self.kind, self.package, self.base, self.apart = kind, package, base, ("base", *apart)
+        self.plural = f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s"
 
     def names(self) -> list[str]:
         """All names, sorted."""
@@ -38,14 +39,14 @@ class Registry(Generic[T]):
         if name in plugins:
             loaded = plugins[name].load()
             if not (isinstance(loaded, type) and issubclass(loaded, self.base)):
-                raise TypeError(f"entry point {name!r} of clinpeft.{self.kind}s is no subclass of {self.base.__name__}")
+                raise TypeError(f"entry point {name!r} of clinpeft.{self.plural} is no subclass of {self.base.__name__}")
             return loaded
         near = did_you_mean(name, self.names())
         folder = self.package.replace(".", "/")
         raise UnknownName(
             f"{self.kind} '{name}'",
             f"no {self.kind} has this name",
-            f"{near + ' ' if near else ''}`clinpeft list {self.kind}s` shows all; to add one, put a file in {folder}/",
+            f"{near + ' ' if near else ''}`clinpeft list {self.plural}` shows all; to add one, put a file in {folder}/",
         )
 
     def __iter__(self) -> Iterator[tuple[str, type[T]]]:
@@ -62,7 +63,7 @@ class Registry(Generic[T]):
         return {stem.replace("_", "-"): f"{self.package}.{stem}" for stem in stems}
 
     def _plugins(self) -> dict[str, EntryPoint]:
-        return {point.name: point for point in entry_points(group=f"clinpeft.{self.kind}s")}
+        return {point.name: point for point in entry_points(group=f"clinpeft.{self.plural}")}
 
     def _class_in(self, module_name: str) -> type[T]:
         module = importlib.import_module(module_name)

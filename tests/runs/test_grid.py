@@ -11,7 +11,7 @@ import pytest
 
 from clinpeft.errors import BadInput
 from clinpeft.runs.find import find
-from clinpeft.runs.grid import Plan, PlannedRun, only, plan
+from clinpeft.runs.grid import Plan, PlannedRun, may_fit, only, plan
 from clinpeft.spec import Study
 
 if TYPE_CHECKING:
@@ -134,16 +134,33 @@ def test_a_baseline_depends_on_its_training_examples_only(small: Small) -> None:
 
 
 def test_only_keeps_the_runs_that_fit_every_word(small: Small) -> None:
-    runs = planned(small, seeds=[1, 2]).runs
+    plan = planned(small, seeds=[1, 2])
 
-    assert [(run.spec.method.name, run.spec.seed) for run in only(runs, {"model": "tiny", "seed": "2"})] == [
+    assert [(run.spec.method.name, run.spec.seed) for run in only(plan, {"model": "tiny", "seed": "2"})] == [
         ("head-only", 2),
         ("bitfit", 2),
     ]
-    assert [run.spec.method.name for run in only(runs, {"method": "majority", "task": "outcome"})] == ["majority"]
+    assert [run.spec.method.name for run in only(plan, {"method": "majority", "task": "outcome"})] == ["majority"]
 
 
 @pytest.mark.parametrize(("word", "rule"), [("colour", "is not a key of a run"), ("method", "no run of the study")])
 def test_only_refuses_another_key_and_what_fits_no_run(small: Small, word: str, rule: str) -> None:
     with pytest.raises(BadInput, match=rule):
-        only(planned(small).runs, {word: "red"})
+        only(planned(small), {word: "red"})
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        ({}, True),
+        ({"task": "outcome", "model": "tiny", "method": "bitfit", "seed": "1", "fold": "3"}, True),
+        ({"model": "none", "method": "majority"}, True),
+        ({"task": "rqe"}, False),
+        ({"method": "bitfit", "seed": "2"}, False),
+    ],
+    ids=str,
+)
+def test_whether_a_run_can_fit_is_known_from_the_studys_names(
+    small: Small, wanted: dict[str, str], expected: bool
+) -> None:
+    assert may_fit(Study.read(small.file), wanted) is expected

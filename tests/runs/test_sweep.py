@@ -204,6 +204,50 @@ def test_a_word_of_only_that_fits_nothing_leaves_no_folder(small: Small) -> None
     assert not small.out.exists()
 
 
+def test_a_fold_that_is_none_is_noticed_when_the_dataset_is_built_and_leaves_no_folder(small: Small) -> None:
+    with pytest.raises(BadInput, match="no run of the study fits"):
+        small.run(only={"fold": "3"})
+
+    assert not small.out.exists()
+
+
+@pytest.fixture
+def several(small: Small, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A packaged folder `several` with two studies; the folder that they are packaged in."""
+    folder = small.folder / "several"
+    folder.mkdir()
+    for name, method in (("first", "head-only"), ("second", "bitfit")):
+        small.write(name=name, methods=[method], models=["../tiny"], task={"files": {"data": "../notes.csv"}})
+        small.file.rename(folder / f"{name}.yaml")
+    monkeypatch.setattr("clinpeft.studies.FOLDER", small.folder)
+    return folder
+
+
+def test_the_studies_of_a_packaged_folder_run_side_by_side_into_one_report(small: Small, several: Path) -> None:
+    outcome = api.run("several", small.out)
+
+    assert outcome.num_trained == 4
+    assert outcome.parts == (small.out / "first", small.out / "second")
+    assert {row.method for row in api.results(*outcome.parts).rows} == {"majority", "head-only", "bitfit"}
+    assert (small.out / "report" / "index.html").is_file()
+    assert api.run("several", small.out).num_trained == 0
+
+
+def test_a_study_of_a_packaged_folder_without_such_a_run_is_passed_by(small: Small, several: Path) -> None:
+    assert api.run("several", small.out, only={"method": "bitfit"}).parts == (small.out / "second",)
+    with pytest.raises(BadInput, match="no run of the study fits"):
+        api.run("several", small.out, only={"method": "lora"})
+
+
+def test_of_a_packaged_folder_nothing_is_trained_when_a_later_study_is_broken(small: Small, several: Path) -> None:
+    path = several / "second.yaml"
+    path.write_text(path.read_text().replace("bitfit", "bitfoot"))
+
+    with pytest.raises(BadInput, match="did you mean 'bitfit'"):
+        api.run("several", small.out)
+    assert not small.out.exists()
+
+
 def test_folds_are_pooled_and_every_example_beside_test_is_predicted_once(small: Small) -> None:
     small.write(task={"split": {"folds": 3}}, methods=["head-only"], seeds=[1, 2], baselines=[])
     small.run()

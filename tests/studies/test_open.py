@@ -15,6 +15,6 @@ def test_the_open_studies_read_and_name_registered_tasks_of_every_kind() -> None
     assert {TASKS.get(task).kind for task in tasks} == {"classification", "multilabel", "entities", "relations", "pairs"}
 
 
-def test_no_open_study_trains_on_more_than_600_examples() -> None:
+def test_no_open_study_trains_on_more_than_a_thousand_examples() -> None:
     subsets = [Study.read(path).train.subset for path in find_studies("open")]
-    assert all(subset is not None and subset.total == 600 for subset in subsets)
+    assert all(subset is not None and subset.total <= 1000 for subset in subsets)

@@ -113,6 +113,7 @@ def _refuse_what_is_not_there(study: Study) -> None:
         "train.group": isinstance(train.group, int),
         "models.pretrain": any(model.pretrain for model in study.models),
         "mode": study.mode == "paper",
+        "keep": study.keep == "selected",
     }
     for key, is_asked in asked.items():
         if is_asked:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from typing import Literal
@@ -15,6 +15,8 @@ from clinpeft.spec import Identity, MethodSpec, RunSpec, Study, TrainOptions, ru
 
 TRAINING_CODE = "1"
 """Raised whenever the same spec, data and weights would train to another result."""
+KEYS = ("task", "model", "method", "seed", "fold")
+"""What `--only` may name of a run."""
 
 
 @dataclass(frozen=True)
@@ -51,15 +53,33 @@ def plan(found: Found) -> Plan:
     return Plan(found.study, datasets, found.models, metrics, tuple(ordered))
 
 
-def only(runs: Sequence[PlannedRun], wanted: Mapping[str, str]) -> list[PlannedRun]:
-    """The runs whose task, model, method, seed or fold are as wanted. Raises BadInput for another key, or no match."""
+def may_fit(study: Study, wanted: Mapping[str, str]) -> bool:
+    """Whether a run of `study` can be as wanted, as far as names tell. Raises BadInput for a key not in KEYS."""
+    names = {
+        "task": {task.name for task in study.tasks},
+        "model": {"none", *(model.name for model in study.models)},
+        "method": {*study.baselines, *(method.name for method in study.methods)},
+        "seed": {str(seed) for seed in study.seeds},
+    }
     for key in wanted:
-        if key not in {"task", "model", "method", "seed", "fold"}:
-            raise BadInput(f"--only {key}=…", "is not a key of a run", "use task, model, method, seed or fold")
-    chosen = [run for run in runs if all(_value(run.spec, key) == value for key, value in wanted.items())]
+        if key not in KEYS:
+            raise BadInput(f"--only {key}=…", "is not a key of a run", f"use one of {', '.join(KEYS)}")
+    return all(key not in names or value in names[key] for key, value in wanted.items())
+
+
+def only(plan: Plan, wanted: Mapping[str, str]) -> list[PlannedRun]:
+    """The runs whose task, model, method, seed or fold are as wanted. Raises BadInput for another key, or no match."""
+    if not may_fit(plan.study, wanted):
+        raise nothing_fits()
+    chosen = [run for run in plan.runs if all(_value(run.spec, key) == value for key, value in wanted.items())]
     if not chosen:
-        raise BadInput("--only", "no run of the study fits", "`clinpeft status DIR` names them")
+        raise nothing_fits()
     return chosen
+
+
+def nothing_fits() -> BadInput:
+    """What to raise when no run is as wanted."""
+    return BadInput("--only", "no run of the study fits", "`clinpeft status DIR` names them")
 
 
 def _value(spec: RunSpec, key: str) -> str:

@@ -12,7 +12,7 @@ from clinpeft.errors import BadInput
 from clinpeft.launchers.base import LAUNCHERS, Launcher
 from clinpeft.record import RunRecord
 from clinpeft.runs.find import find
-from clinpeft.runs.grid import Plan, PlannedRun, only, plan
+from clinpeft.runs.grid import Plan, PlannedRun, may_fit, nothing_fits, only, plan
 from clinpeft.runs.progress import Progress
 from clinpeft.runs.store import Store
 from clinpeft.runs.test_labels import open_test, read_test, who
@@ -49,11 +49,13 @@ def sweep(
     """
     launch = LAUNCHERS.get(launcher)()
     store = Store(out)
+    if wanted and not may_fit(study, wanted):
+        raise nothing_fits()
     found = find(study, base, data, out)
     store.refuse_another(study)
     with store.holding():
         planned = plan(found)
-        runs = only(planned.runs, wanted) if wanted else list(planned.runs)
+        runs = only(planned, wanted) if wanted else list(planned.runs)
         store.adopt(study)
         store.keep_cards(
             {name: dataset.card for name, dataset in planned.datasets.items()},
