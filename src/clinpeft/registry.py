@@ -39,7 +39,9 @@ class Registry(Generic[T]):
         if name in plugins:
             loaded = plugins[name].load()
             if not (isinstance(loaded, type) and issubclass(loaded, self.base)):
-                raise TypeError(f"entry point {name!r} of clinpeft.{self.plural} is no subclass of {self.base.__name__}")
+                raise TypeError(
+                    f"entry point {name!r} of clinpeft.{self.plural} is no subclass of {self.base.__name__}"
+                )
             return loaded
         near = did_you_mean(name, self.names())
         folder = self.package.replace(".", "/")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -13,10 +14,10 @@ from clinpeft.data.select import examples_of
 from clinpeft.data.tokenize import Encoded, Encoder, num_outputs
 from clinpeft.errors import EnvironmentStop
 from clinpeft.files import sha256_file
-from clinpeft.methods.base import Context, method_of
+from clinpeft.methods.base import Context, Method, method_of
 from clinpeft.models.catalogue import ResolvedModel
-from clinpeft.models.load import count_parameters, load
-from clinpeft.record import Parameters, Reason, RunRecord, Status, Truncated, Work
+from clinpeft.models.load import ClinicalModel, count_parameters, load
+from clinpeft.record import Cost, Parameters, Reason, RunRecord, Status, Truncated, Work
 from clinpeft.runs.grid import PlannedRun
 from clinpeft.runs.scoring import epoch_judge, in_float32, predictor, write_and_score
 from clinpeft.train.baselines import fit_baseline
@@ -25,6 +26,10 @@ from clinpeft.train.machine import describe_machine, pick_device, use_threads
 from clinpeft.train.meter import Meter, folder_bytes, latency, training_flops
 from clinpeft.train.precision import choose_precision, prepare
 from clinpeft.train.weights import class_weights
+
+
+TIMED_ALONE = 20
+"""Validation examples that are scored one by one, for the latency."""
 
 
 @dataclass(frozen=True)
@@ -89,33 +94,25 @@ def _train(job: Job, resolved: ResolvedModel, folder: Path) -> RunRecord:
     with meter.watch.evaluating():
         validation = predict(splits["validation"], encoded["validation"])
     test, speed = meter.throughput(lambda: predict(splits["test"], encoded["test"]), len(splits["test"]))
-    cost = meter.costs()
-    one = [(splits["validation"][i : i + 1], encoded["validation"][i : i + 1]) for i in range(min(20, len(validation)))]
-    cost |= latency([lambda pair=pair: predict(*pair) for pair in one])  # type: ignore[misc]
-    method.save(model, folder / "adapter")
-    names = sorted(str(path.relative_to(folder)) for path in (folder / "adapter").iterdir())
-    cost |= {
+    one_by_one = zip(splits["validation"][:TIMED_ALONE], encoded["validation"], strict=False)
+    cost = {
+        **meter.costs(),
+        **latency([partial(predict, [example], [item]) for example, item in one_by_one]),
         "examples_per_second": speed,
         "flops": training_flops(model, fitted.tokens, fitted.tokens / max(1, fitted.examples), resolved.card),
-        "adapter_bytes": folder_bytes(folder, names),
+        "adapter_bytes": _save(job, method, model, folder),
     }
-    if not job.keeps_weights:
-        _remove(folder, names)
-
     results = {
         name: (splits[name], predictions, [item.is_truncated for item in encoded[name]])
         for name, predictions in (("validation", validation), ("test", test))
     }
     truncated = {name: _truncated(items) for name, items in encoded.items()}
     record = write_and_score(folder, job.planned, card, job.metric, job.secret, results, truncated)
-    sizes = count_parameters(model)
     return record.model_copy(
         update={
-            "parameters": Parameters(**vars(sizes)),
+            "parameters": Parameters(**vars(count_parameters(model))),
             "cost": cost,
-            "work": Work(
-                steps=fitted.steps, examples=fitted.examples, tokens=fitted.tokens, best_step=fitted.best_step
-            ),
+            "work": Work(**fitted.work()),
             "environment": describe_machine(device, precision, options.batch_size),
             "files": _hashes(folder),
         }
@@ -133,8 +130,7 @@ def _baseline(job: Job, folder: Path) -> RunRecord:
         validation = in_float32(predict(splits["validation"]))
     test, speed = meter.throughput(lambda: in_float32(predict(splits["test"])), len(splits["test"]))
     cost = meter.costs()
-    some = [splits["validation"][i : i + 1] for i in range(min(20, len(validation)))]
-    cost |= latency([lambda one=one: predict(one) for one in some])  # type: ignore[misc]
+    cost |= latency([partial(predict, [example]) for example in splits["validation"][:TIMED_ALONE]])
     cost["examples_per_second"] = speed
     results = {
         name: (splits[name], predictions, [False] * len(predictions))
@@ -153,6 +149,16 @@ def _encoder(resolved: ResolvedModel, dataset: TaskDataset, max_length: int, lon
     tokenizer = AutoTokenizer.from_pretrained(resolved.folder, local_files_only=True, trust_remote_code=False)
     has_types = resolved.card.architecture().has_token_types
     return Encoder(tokenizer, dataset.card, max_length=max_length, long_text=long_text, has_token_types=has_types)
+
+
+def _save(job: Job, method: Method, model: ClinicalModel, folder: Path) -> Cost:
+    """Write what was trained and return its size; it stays only where the study keeps weights."""
+    method.save(model, folder / "adapter")
+    names = sorted(str(path.relative_to(folder)) for path in (folder / "adapter").iterdir())
+    size = folder_bytes(folder, names)
+    if not job.keeps_weights:
+        _remove(folder, names)
+    return size
 
 
 def _truncated(encoded: list[Encoded]) -> Truncated:

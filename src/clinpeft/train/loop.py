@@ -35,6 +35,10 @@ class Fitted:
     best_step: int
     best_score: float | None
 
+    def work(self) -> dict[str, int]:
+        """What a record says of it."""
+        return {"steps": self.steps, "examples": self.examples, "tokens": self.tokens, "best_step": self.best_step}
+
 
 def fit(
     model: ClinicalModel,
