@@ -85,8 +85,8 @@ def stopping_when_disk_is_full(path: Path) -> Iterator[None]:
     """Turns «no space left» into EnvironmentStop naming the folder and what is free."""
     try:
         yield
-    except OSError as error:
-        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+    except Exception as error:
+        if not _says_disk_is_full(error):
             raise
         folder = next(parent for parent in path.parents if parent.exists())
         free = shutil.disk_usage(folder).free
@@ -115,6 +115,12 @@ def sha256_file(path: Path) -> str:
     """SHA-256 of a file's bytes, 64 hex digits, read in pieces."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _says_disk_is_full(error: Exception) -> bool:
+    """safetensors' own error holds the number in its text only."""
+    numbers = (errno.ENOSPC, errno.EDQUOT)
+    return getattr(error, "errno", None) in numbers or any(f"(os error {number})" in str(error) for number in numbers)
 
 
 def _beside(path: Path, what: str) -> Path:

@@ -140,6 +140,7 @@ def test_a_folder_that_holds_something_else_is_refused(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_or_only_got_as_far_as_its_datasets_is_free(tmp_path: Path) -> None:
     (tmp_path / "stopped" / "datasets").mkdir(parents=True)
     (tmp_path / "stopped" / ".lock").touch()
+    (tmp_path / "stopped" / ".study.yaml.tmp-0123456789ab").touch()
 
     Store(tmp_path / "new").refuse_another(study())
     Store(tmp_path / "stopped").refuse_another(study())

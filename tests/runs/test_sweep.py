@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import shutil
@@ -17,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from clinpeft import api
-from clinpeft.errors import BadInput, GateRefused
+from clinpeft.errors import BadInput, EnvironmentStop, GateRefused
 from clinpeft.runs import execute
 from clinpeft.runs.sweep import open_test_labels
 from clinpeft.sources.rqe import TEST, TRAIN
@@ -160,6 +161,29 @@ def test_running_out_of_memory_is_a_record_of_its_own(
     record = small.records()["head-only"]
     assert record.reason is not None
     assert (record.status, record.reason.code) == ("out_of_memory", code)
+
+
+class RustError(Exception):
+    """As safetensors raises it: the number of the system's error stands in its text only."""
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOSPC, "No space left on device"), RustError("I/O error: no space (os error 28)")]
+)
+def test_a_full_disk_stops_the_study_without_a_record_and_the_same_command_goes_on(
+    small: Small, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def full(*_: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(execute, "load", full)
+        with pytest.raises(EnvironmentStop, match=r"runs: the disk is full \([0-9,]+ bytes free\)"):
+            small.run()
+
+    assert [record.spec.method.name for record in small.store.records()] == ["majority"]
+    assert not list(small.out.rglob("*.tmp-*"))
+    assert small.run().num_trained == 2
 
 
 def test_a_failure_is_passed_by_unless_it_is_to_be_retried(small: Small, monkeypatch: pytest.MonkeyPatch) -> None:

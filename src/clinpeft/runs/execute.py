@@ -13,7 +13,7 @@ from clinpeft.data.dataset import TaskDataset
 from clinpeft.data.select import examples_of
 from clinpeft.data.tokenize import Encoded, Encoder, num_outputs
 from clinpeft.errors import EnvironmentStop
-from clinpeft.files import sha256_file
+from clinpeft.files import sha256_file, stopping_when_disk_is_full
 from clinpeft.methods.base import Context, Method, method_of
 from clinpeft.models.catalogue import ResolvedModel
 from clinpeft.models.load import ClinicalModel, count_parameters, load
@@ -52,7 +52,8 @@ def execute(job: Job, folder: Path) -> RunRecord:
     Raises EnvironmentStop when the disk is full and lets an interrupt through: neither ends the run.
     """
     try:
-        return _baseline(job, folder) if job.model is None else _train(job, job.model, folder)
+        with stopping_when_disk_is_full(folder):
+            return _baseline(job, folder) if job.model is None else _train(job, job.model, folder)
     except EnvironmentStop:
         raise
     except Diverged as error:

@@ -106,9 +106,7 @@ class Store:
         """Raises BadInput when the folder is another study's, or holds something else."""
         if (self.folder / STUDY).exists() and (held := self.study).name != study.name:
             raise BadInput(str(self.folder), f"holds the study '{held.name}'", "choose another folder with --out")
-        items = self.folder.iterdir() if self.folder.is_dir() else ()
-        # A first run that was stopped while it built a dataset left these, and no study yet.
-        if not (self.folder / STUDY).exists() and any(item.name not in {".lock", "datasets"} for item in items):
+        if not (self.folder / STUDY).exists() and self._holds_something():
             raise BadInput(str(self.folder), "is not empty and holds no study", "choose another folder with --out")
 
     def adopt(self, study: Study) -> None:
@@ -116,8 +114,13 @@ class Store:
         self.refuse_another(study)
         plain = json.loads(study.model_dump_json(by_alias=True, exclude_defaults=True))
         text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=100)
-        write_atomic(self.folder / f"study-{study.sha256()[:8]}.yaml", text)
         write_atomic(self.folder / STUDY, text)
+        write_atomic(self.folder / f"study-{study.sha256()[:8]}.yaml", text)
+
+    def _holds_something(self) -> bool:
+        """Beside what a first run leaves that is stopped before it has written its study."""
+        names = [path.name for path in self.folder.iterdir()] if self.folder.is_dir() else []
+        return any(name not in {".lock", "datasets"} and not name.startswith(f".{STUDY}.tmp-") for name in names)
 
     def keep_cards(self, cards: dict[str, Card], models: dict[str, ModelCard]) -> None:
         """Copies of the datasets' cards and the models' rows, so that a report needs neither."""
