@@ -12,7 +12,13 @@ def test_the_open_studies_read_and_name_registered_tasks_of_every_kind() -> None
     tasks = {task.name for study in studies for task in study.tasks}
     assert len(studies) == 6
     assert tasks <= set(TASKS.names())
-    assert {TASKS.get(task).kind for task in tasks} == {"classification", "multilabel", "entities", "relations", "pairs"}
+    assert {TASKS.get(task).kind for task in tasks} == {
+        "classification",
+        "multilabel",
+        "entities",
+        "relations",
+        "pairs",
+    }
 
 
 def test_no_open_study_trains_on_more_than_a_thousand_examples() -> None:
