@@ -12,7 +12,7 @@ from pathlib import Path
 from clinpeft.report.aggregate import aggregate, load
 from clinpeft.report.load import LoadedStudy
 from clinpeft.report.recommend import difference
-from clinpeft.report.results import Results, ResultRow
+from clinpeft.report.results import ResultRow, Results
 
 
 def main(folders: list[Path]) -> None:

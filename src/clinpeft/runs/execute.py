@@ -27,7 +27,6 @@ from clinpeft.train.meter import Meter, folder_bytes, latency, training_flops
 from clinpeft.train.precision import choose_precision, prepare
 from clinpeft.train.weights import class_weights
 
-
 TIMED_ALONE = 20
 """Validation examples that are scored one by one, for the latency."""
 
