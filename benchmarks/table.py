@@ -35,7 +35,8 @@ def machine(loaded: list[LoadedStudy]) -> str:
     lines = [f"- {len(records)} runs, {sum(record.status != 'success' for record in records)} failed"]
     for item in environments:
         versions = ", ".join(f"{name} {version}" for name, version in item.versions.items())
-        lines.append(f"- {item.cpu}, {item.cores} cores, {', '.join(precisions)}; {versions}")
+        cores = f"{item.cores} core{'s' * (item.cores != 1)}"
+        lines.append(f"- {item.cpu}, {cores} a run, {', '.join(precisions)}; {versions}")
     lines.append(f"- training and scoring took {seconds / 60:.0f} minutes in all")
     lines += [f"- `{study.study.name}`: {study.study.train.model_dump_json(exclude_defaults=True)}" for study in loaded]
     return "\n".join(lines)

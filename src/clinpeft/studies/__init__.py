@@ -26,9 +26,10 @@ def find_study(name: str) -> Path:
         return FOLDER / f"{name}.yaml"
     if Path(name).is_file():
         return Path(name)
-    near = did_you_mean(name, packaged())
+    known = sorted({study.split("/")[0] for study in packaged()})
+    near = did_you_mean(name, [*known, *packaged()])
     raise UnknownName(
         f"study '{name}'",
         "is neither a file nor a packaged study",
-        f"{near + ' ' if near else ''}packaged: {', '.join(packaged())}; `clinpeft init FILE` writes one of your own",
+        f"{near + ' ' if near else ''}packaged: {', '.join(known)}; `clinpeft init FILE` writes one of your own",
     )
