@@ -62,7 +62,7 @@ class I2b22010(Source):
 
     title: ClassVar[str] = "i2b2/VA 2010: notes with problems, treatments, tests, assertions and relations"
     release: ClassVar[str | None] = None
-    usual_patients: ClassVar[int] = 60
+    usual_patients: ClassVar[int] = 100
     folders: ClassVar[tuple[str, ...]] = ("i2b2-2010", "i2b2_2010", "i2b2/2010", "n2c2/2010", "2010")
 
     def is_here(self, folder: Path) -> bool:
