@@ -122,3 +122,24 @@ def test_the_last_batch_may_be_smaller(size: int) -> None:
     found = [len(batch.indices) for batch in training_batches(texts([5] * size), 8, PAD, seed=0, epoch=0)]
 
     assert sorted(found) == sorted([8] * (size // 8) + [size % 8] * (size % 8 > 0))
+
+
+@given(lengths=st.lists(st.integers(2, 40), min_size=1, max_size=30), max_pieces=st.integers(1, 400))
+def test_the_parts_of_a_batch_are_the_batch(lengths: list[int], max_pieces: int) -> None:
+    encoded = [text(length, piece_tags=[length] * length) for length in sorted(lengths)]
+    batch = collate(encoded, range(len(encoded)), PAD)
+
+    parts = list(batch.parts(max_pieces))
+
+    assert tuple(index for part in parts for index in part.indices) == batch.indices
+    rows = [row for part in parts for row in zip(part.input_ids, part.attention_mask, part.labels, strict=True)]
+    for item, (ids, mask, labels) in zip(encoded, rows, strict=True):
+        assert ids[mask.bool()].tolist() == item.input_ids
+        assert labels[mask.bool()].tolist() == item.piece_tags
+    assert all(part.input_ids.numel() <= max_pieces or len(part.indices) == 1 for part in parts)
+
+
+def test_a_part_is_cut_to_its_own_longest_text() -> None:
+    batch = collate([text(8, label=0), text(8, label=1), text(40, label=2)], [0, 1, 2], PAD)
+
+    assert [tuple(part.input_ids.shape) for part in batch.parts(40)] == [(2, 8), (1, 40)]

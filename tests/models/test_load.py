@@ -138,14 +138,14 @@ def test_the_mean_is_over_the_word_pieces_and_not_the_padding() -> None:
     head = Head("mean", 2, 2, has_pooler=False)
     hidden = torch.tensor([[[1.0, 0.0], [3.0, 2.0], [50.0, -50.0]]])
 
-    assert head._pool(hidden, batch_of([[1, 1, 0]])).tolist() == [[2.0, 1.0]]
+    assert head.pool(hidden, batch_of([[1, 1, 0]])).tolist() == [[2.0, 1.0]]
 
 
 def test_a_relation_is_read_at_its_two_start_markers() -> None:
     head = Head("markers", 2, 2, has_pooler=False)
     hidden = torch.arange(12.0).reshape(2, 3, 2)
 
-    assert head._pool(hidden, batch_of([[1, 1, 1]] * 2, [[0, 2], [1, 0]])).tolist() == [[0, 1, 4, 5], [8, 9, 6, 7]]
+    assert head.pool(hidden, batch_of([[1, 1, 1]] * 2, [[0, 2], [1, 0]])).tolist() == [[0, 1, 4, 5], [8, 9, 6, 7]]
 
 
 def test_sizes_count_adapter_head_and_all(tiny_model: Path) -> None:

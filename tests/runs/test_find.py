@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from clinpeft.data.own import import_task
 from clinpeft.errors import BadInput, GateRefused
+from clinpeft.files import sha256_file
 from clinpeft.runs.find import Found, find
 from clinpeft.spec import Study
 
@@ -65,6 +69,18 @@ def test_a_dataset_that_was_changed_is_refused(small: Small) -> None:
         file.write(b"x")
 
     with pytest.raises(GateRefused, match="has changed since it was built"):
+        found(small, tasks=["outcome"], data=["data"])
+
+
+def test_a_patient_put_into_two_splits_since_is_refused_though_every_checksum_fits(small: Small) -> None:
+    built = build(small, small.folder / "data")
+    train, test = (pq.read_table(built / f"{split}.parquet") for split in ("train", "test"))
+    pq.write_table(pa.concat_tables([test, train.slice(0, 1)]), built / "test.parquet")
+    card = json.loads((built / "card.json").read_text())
+    card["files"]["test.parquet"] = sha256_file(built / "test.parquet")
+    (built / "card.json").write_text(json.dumps(card))
+
+    with pytest.raises(GateRefused, match="1 subjects stand in more than one split; build the dataset again"):
         found(small, tasks=["outcome"], data=["data"])
 
 

@@ -7,7 +7,7 @@ import pytest
 from clinpeft.record import Cost, Reason, RunRecord, Score
 from clinpeft.runs import progress as module
 from clinpeft.runs.grid import PlannedRun
-from clinpeft.runs.progress import Progress
+from clinpeft.runs.progress import Progress, Pulse
 from clinpeft.spec import Identity, MethodSpec, RunSpec, TrainOptions
 
 
@@ -89,3 +89,28 @@ def test_a_baseline_says_little_about_the_time_that_is_left(
 
     # A baseline weighs 0.1, full tuning 1.5, another method 1: a second for 0.1 makes 25 for the rest.
     assert capsys.readouterr().err.splitlines()[-1].endswith("25 s left")
+
+
+def test_on_a_terminal_a_line_lives_while_a_run_trains(
+    capsys: pytest.CaptureFixture[str], clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module.sys.stderr, "isatty", lambda: True, raising=False)
+    pulse = Pulse("outcome · tiny · lora · seed 1")
+    clock[0] = 10.0
+    pulse(5, 20, 0.6931, 12_000)
+    clock[0] = 10.1
+    pulse(6, 20, 0.69, 14_000)
+    pulse.end()
+
+    lines = capsys.readouterr().err.split("\r\x1b[K")
+    shown = "  outcome · tiny · lora · seed 1: step 5/20, loss 0.693, 1,200 pieces/s, 30 s left"
+    assert lines == ["", shown, ""]
+
+
+def test_nothing_lives_where_stderr_is_no_terminal(capsys: pytest.CaptureFixture[str], clock: list[float]) -> None:
+    pulse = Pulse("outcome")
+    clock[0] = 10.0
+    pulse(5, 20, 0.6931, 12_000)
+    pulse.end()
+
+    assert capsys.readouterr().err == ""

@@ -13,9 +13,10 @@ from clinpeft.methods.base import Context, Method
 from clinpeft.models.load import ClinicalModel
 from clinpeft.spec import Kind, TrainOptions
 from clinpeft.testing.tiny import tiny_model, tiny_texts
+from clinpeft.train.engine import set_up
 from clinpeft.train.loop import Fitted, fit, planned_steps, training_stream
 from clinpeft.train.meter import Meter
-from clinpeft.train.precision import Precision, prepare
+from clinpeft.train.precision import Precision
 
 CPU = torch.device("cpu")
 
@@ -50,8 +51,8 @@ def train() -> Callable[..., Fitted]:
         **settings: Any,
     ) -> Fitted:
         defaults = {"epochs": 3, "batch_size": 4, "learning_rate": 1e-3, "early_stopping_patience": None}
-        options = TrainOptions(**{**defaults, **settings})
-        prepare(model, precision)
+        options = TrainOptions(**{**defaults, "precision": precision, **settings})
+        engine = set_up(model, options, CPU)
         return fit(
             model,
             method,
@@ -60,7 +61,7 @@ def train() -> Callable[..., Fitted]:
             kind,
             options,
             seed,
-            precision,
+            engine,
             class_weights,
             judge,
             meter or Meter(CPU),

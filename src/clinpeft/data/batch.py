@@ -41,6 +41,36 @@ class Batch:
         }
         return replace(self, **moved)
 
+    def parts(self, max_pieces: int) -> Iterator[Batch]:
+        """The batch in parts of at most `max_pieces` word pieces, padding included, each cut to its own longest.
+
+        A part holds one example at least. Examples keep their order, in which like lengths stand together.
+        """
+        lengths = self.attention_mask.sum(1).tolist()
+        start = 0
+        while start < len(lengths):
+            end, longest = start + 1, lengths[start]
+            while end < len(lengths):
+                longer = max(longest, lengths[end])
+                if (end + 1 - start) * _padded(longer) > max_pieces:
+                    break
+                end, longest = end + 1, longer
+            yield self if end - start == len(lengths) else self._rows(start, end, _padded(longest))
+            start = end
+
+    def _rows(self, start: int, end: int, length: int) -> Batch:
+        def cut(pieces: torch.Tensor) -> torch.Tensor:
+            return pieces[start:end, :length].contiguous()
+
+        return Batch(
+            input_ids=cut(self.input_ids),
+            attention_mask=cut(self.attention_mask),
+            token_type_ids=None if self.token_type_ids is None else cut(self.token_type_ids),
+            labels=cut(self.labels) if self.labels.shape == self.input_ids.shape else self.labels[start:end],
+            markers=None if self.markers is None else self.markers[start:end],
+            indices=self.indices[start:end],
+        )
+
 
 def training_batches(
     encoded: Sequence[Encoded], batch_size: int, pad_id: int, *, seed: int, epoch: int

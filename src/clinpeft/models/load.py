@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from clinpeft.data.batch import Batch
 from clinpeft.errors import BadInput
+from clinpeft.models.attention import register
 from clinpeft.models.catalogue import WEIGHTS, ModelCard, ResolvedModel
 from clinpeft.spec import Kind
 
@@ -39,18 +40,16 @@ class Head(nn.Module):
                 nn.init.normal_(layer.weight, std=0.02)
                 nn.init.zeros_(layer.bias)
 
-    def forward(self, hidden: torch.Tensor, batch: Batch, pooler: nn.Module | None = None) -> torch.Tensor:
-        """`pooler`: the checkpoint's own, for models that read the first piece."""
-        features = self._pool(hidden, batch)
-        if pooler is not None:
-            features = pooler(hidden)
-        elif self.pooler is not None:
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Logits from the features of a text, a pair of mentions, or every word piece."""
+        if self.pooler is not None:
             features = torch.tanh(self.pooler(features))
         scaled = functional.layer_norm(features, features.shape[-1:])
         logits: torch.Tensor = self.out(self.dropout(scaled))
         return logits.float()
 
-    def _pool(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
+    def pool(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """What the head reads of the states: [B, H], [B, 2 H] for relations, all [B, L, H] for entities."""
         if self.pooling == "words":
             return hidden
         if self.pooling == "first":
@@ -69,17 +68,26 @@ class ClinicalModel(nn.Module):
     def __init__(self, backbone: nn.Module, head: Head, card: ModelCard) -> None:
         super().__init__()
         self.backbone, self.head, self.card = backbone, head, card
+        config: Any = backbone.config
+        self.attention: str = config._attn_implementation
+        """What computes it: our own on a CPU (models.attention), else as transformers calls it."""
         # In a tuple: the pooler is the backbone's module, wherever a method moves it, and must not be counted twice.
         self._pooler = (getattr(backbone, "pooler", None),)
 
     def forward(self, batch: Batch) -> torch.Tensor:
         """Logits: [B, k], or [B, L, k] for entities, in float32."""
+        logits: torch.Tensor = self.head(self.features(batch))
+        return logits
+
+    def features(self, batch: Batch) -> torch.Tensor:
+        """What the backbone gives the head: [B, H], [B, 2 H] for relations, [B, L, H] for entities."""
         inputs: dict[str, Any] = {"input_ids": batch.input_ids, "attention_mask": batch.attention_mask}
         if batch.token_type_ids is not None:
             inputs["token_type_ids"] = batch.token_type_ids
         hidden = self.backbone(**inputs).last_hidden_state
-        logits: torch.Tensor = self.head(hidden, batch, self._pooler[0])
-        return logits
+        pooler = self._pooler[0]
+        features: torch.Tensor = self.head.pool(hidden, batch) if pooler is None else pooler(hidden)
+        return features
 
 
 @dataclass(frozen=True)
@@ -96,7 +104,7 @@ def load(model: ResolvedModel, kind: Kind, num_labels: int, seed: int) -> Clinic
     """The backbone in float32 with a fresh head; `seed` fixes the head's initial weights.
 
     The backbone's dropout is off for every method (docs/decisions/0006-dropout.md): on a CPU it costs up to half of the
-    time. `eager` attention is the fastest there at these lengths.
+    time.
     """
     card = model.card
     pooling = pooling_of(kind, card)
@@ -131,7 +139,7 @@ def _load_backbone(model: ResolvedModel, *, wants_pooler: bool) -> tuple[nn.Modu
             model.folder,
             config=config,
             dtype=torch.float32,
-            attn_implementation="sdpa" if torch.cuda.is_available() else "eager",
+            attn_implementation="sdpa" if torch.cuda.is_available() or not family.is_bidirectional else register(),
             local_files_only=True,
             use_safetensors=True,
             trust_remote_code=False,

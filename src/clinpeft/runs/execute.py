@@ -17,14 +17,15 @@ from clinpeft.files import sha256_file, stopping_when_disk_is_full
 from clinpeft.methods.base import Context, Method, method_of
 from clinpeft.models.catalogue import ResolvedModel
 from clinpeft.models.load import ClinicalModel, count_parameters, load
-from clinpeft.record import Cost, Parameters, Reason, RunRecord, Status, Truncated, Work
+from clinpeft.record import Cost, Environment, Parameters, Reason, RunRecord, Status, Truncated, Work
 from clinpeft.runs.grid import PlannedRun
+from clinpeft.runs.progress import Pulse
 from clinpeft.runs.scoring import epoch_judge, in_float32, predictor, write_and_score
 from clinpeft.train.baselines import fit_baseline
+from clinpeft.train.engine import Engine, set_up
 from clinpeft.train.loop import Diverged, fit, planned_steps, training_stream
 from clinpeft.train.machine import describe_machine, pick_device, use_threads
 from clinpeft.train.meter import Meter, folder_bytes, latency, training_flops
-from clinpeft.train.precision import choose_precision, prepare
 from clinpeft.train.weights import class_weights
 
 TIMED_ALONE = 20
@@ -69,7 +70,6 @@ def _train(job: Job, resolved: ResolvedModel, folder: Path) -> RunRecord:
     spec, card, options = job.planned.spec, job.dataset.card, job.planned.spec.train
     device = pick_device()
     use_threads(options.threads)
-    precision = choose_precision(options.precision, device)
     method = method_of(spec.method)
 
     splits = examples_of(job.dataset, options.subset, spec.fold)
@@ -78,18 +78,17 @@ def _train(job: Job, resolved: ResolvedModel, folder: Path) -> RunRecord:
     encoded = {name: encoder.encode(examples) for name, examples in splits.items()}
     stream = training_stream(encoded["train"], options.batch_size, encoder.pad_id, spec.seed)
 
-    meter = Meter(device)
+    pulse = Pulse(spec.describe())
+    meter = Meter(device, pulse)
     model = load(resolved, card.kind, num_outputs(card), spec.seed)
     context = Context(spec.seed, card.kind, planned_steps(len(encoded["train"]), options), lambda: stream(0))
     model = method.apply(model, resolved.card, context)
-    prepare(model, precision)
-    model.to(device)
-    predict = predictor(model, card, encoder, precision)
+    engine = set_up(model, options, device)
+    predict = predictor(model, card, encoder, engine.precision)
     judge = epoch_judge(job.metric, predict, splits["validation"], encoded["validation"])
     weights = class_weights(splits["train"], card, options.class_weights)
-    fitted = fit(
-        model, method, stream, context.num_steps, card.kind, options, spec.seed, precision, weights, judge, meter
-    )
+    fitted = fit(model, method, stream, context.num_steps, card.kind, options, spec.seed, engine, weights, judge, meter)
+    pulse.end()
 
     with meter.watch.evaluating():
         validation = predict(splits["validation"], encoded["validation"])
@@ -113,7 +112,7 @@ def _train(job: Job, resolved: ResolvedModel, folder: Path) -> RunRecord:
             "parameters": Parameters(**vars(count_parameters(model))),
             "cost": cost,
             "work": Work(**fitted.work()),
-            "environment": describe_machine(device, precision, options.batch_size),
+            "environment": _environment(engine, encoded["train"], options.batch_size),
             "files": _hashes(folder),
         }
     )
@@ -141,6 +140,12 @@ def _baseline(job: Job, folder: Path) -> RunRecord:
     return record.model_copy(
         update={"cost": cost, "environment": describe_machine(device, "fp32", 1), "files": _hashes(folder)}
     )
+
+
+def _environment(engine: Engine, train: list[Encoded], batch_size: int) -> Environment:
+    longest = max(len(item.input_ids) for item in train)
+    micro_batch = engine.micro_batch(longest, batch_size)
+    return describe_machine(engine.device, engine.precision, micro_batch, engine=engine.describe())
 
 
 def _encoder(resolved: ResolvedModel, dataset: TaskDataset, max_length: int, long_text: str) -> Encoder:

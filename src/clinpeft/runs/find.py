@@ -14,7 +14,7 @@ from clinpeft.data.own import import_task, own_files
 from clinpeft.errors import BadInput
 from clinpeft.methods.base import Method, resolve_method
 from clinpeft.metrics.base import METRICS
-from clinpeft.models.catalogue import ResolvedModel, resolve
+from clinpeft.models.catalogue import ResolvedModel, resolve, seen_by
 from clinpeft.sources.base import SOURCES
 from clinpeft.spec import Kind, MethodSpec, Study, TaskChoice
 from clinpeft.tasks.base import TASKS
@@ -85,7 +85,8 @@ def _task(choice: TaskChoice, base: Path, folders: Sequence[Path], out: Path) ->
     source = SOURCES.get(task.source)()
     raw = next((root for folder in folders if (root := source.find(folder)) is not None), None)
     if raw is not None:
-        return FoundTask(task.kind, (raw,), partial(build_task, task, choice.name, raw, own))
+        build = partial(build_task, task, choice.name, raw, own, seen_by=seen_by(task.source))
+        return FoundTask(task.kind, (raw,), build)
     if (built := find_dataset(choice.name, [own])) is not None:
         return _built(built)
     where = ", ".join(str(folder) for folder in folders) or "no folder: none was named"

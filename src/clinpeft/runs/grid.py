@@ -13,7 +13,7 @@ from clinpeft.models.catalogue import ResolvedModel
 from clinpeft.runs.find import Found
 from clinpeft.spec import Identity, MethodSpec, RunSpec, Study, TrainOptions, run_id
 
-TRAINING_CODE = "1"
+TRAINING_CODE = "2"
 """Raised whenever the same spec, data and weights would train to another result."""
 KEYS = ("task", "model", "method", "seed", "fold")
 """What `--only` may name of a run."""

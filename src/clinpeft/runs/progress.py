@@ -1,4 +1,4 @@
-"""A line per run, with the time left."""
+"""A line per run, with the time left; on a terminal also a line that lives while a run trains."""
 
 from __future__ import annotations
 
@@ -8,6 +8,32 @@ from collections.abc import Sequence
 
 from clinpeft.record import RunRecord
 from clinpeft.runs.grid import PlannedRun
+
+
+class Pulse:
+    """The living line of one run: steps, loss, word pieces a second, time left. Silent where stderr is no terminal."""
+
+    SECONDS_BETWEEN = 0.2
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.is_shown = sys.stderr.isatty()
+        self.start = self.shown = time.monotonic()
+
+    def __call__(self, step: int, num_steps: int, loss: float, tokens: int) -> None:
+        """After a step; `tokens` so far."""
+        now = time.monotonic()
+        if not self.is_shown or (now - self.shown < self.SECONDS_BETWEEN and step < num_steps):
+            return
+        self.shown, seconds = now, now - self.start
+        left = _clock(seconds / step * (num_steps - step))
+        line = f"  {self.name}: step {step}/{num_steps}, loss {loss:.3f}, {tokens / seconds:,.0f} pieces/s, {left} left"
+        print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        """Wipe the line, so that the next one starts clean."""
+        if self.is_shown:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
 class Progress:

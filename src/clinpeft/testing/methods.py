@@ -224,6 +224,7 @@ def _fit(
     """Steps on one and the same batch, by the product's own loop."""
     import torch
 
+    from clinpeft.train.engine import set_up
     from clinpeft.train.loop import fit
     from clinpeft.train.meter import Meter
 
@@ -232,7 +233,9 @@ def _fit(
         learning_rate=method.learning_rate,
         head_learning_rate=head_learning_rate,
         early_stopping_patience=None,
+        precision="fp32",
     )
+    device = torch.device("cpu")
     fit(
         model,
         method,
@@ -241,10 +244,10 @@ def _fit(
         kind,
         options,
         seed=0,
-        precision="fp32",
+        engine=set_up(model, options, device),
         class_weights=None,
         judge=lambda: None,
-        meter=Meter(torch.device("cpu")),
+        meter=Meter(device),
     )
 
 

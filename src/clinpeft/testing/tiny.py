@@ -39,9 +39,10 @@ def tiny_model(family: str, kind: Kind, num_outputs: int, *, head_seed: int = 1,
     import torch
     from transformers import AutoModel
 
+    from clinpeft.models.attention import register
     from clinpeft.models.load import DROPOUTS, ClinicalModel, Head, pooling_of
 
-    config = tiny_config(family, attn_implementation="eager", **dict.fromkeys(DROPOUTS, 0.0), **changes)
+    config = tiny_config(family, attn_implementation=register(), **dict.fromkeys(DROPOUTS, 0.0), **changes)
     card = tiny_card(config)
     pooling = pooling_of(kind, card)
     has_pooler = pooling == "first" and card.architecture().pooler is not None

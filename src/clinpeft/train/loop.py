@@ -15,8 +15,10 @@ from clinpeft.data.tokenize import Encoded
 from clinpeft.methods.base import Method
 from clinpeft.models.load import ClinicalModel
 from clinpeft.spec import Kind, TrainOptions
+from clinpeft.train.engine import Engine
+from clinpeft.train.features import for_training
 from clinpeft.train.meter import Meter
-from clinpeft.train.precision import Precision, computing
+from clinpeft.train.precision import computing
 
 Stream = Callable[[int], Iterator[Batch]]
 
@@ -48,7 +50,7 @@ def fit(
     kind: Kind,
     options: TrainOptions,
     seed: int,
-    precision: Precision,
+    engine: Engine,
     class_weights: torch.Tensor | None,
     judge: Callable[[], float | None],
     meter: Meter,
@@ -60,14 +62,14 @@ def fit(
     Raises Diverged when the loss or its gradient is NaN or infinite.
     """
     assert isinstance(options.learning_rate, float)
-    device = next(model.parameters()).device
     watch = meter.watch
-    class_weights = None if class_weights is None else class_weights.to(device)
+    class_weights = None if class_weights is None else class_weights.to(engine.device)
     groups = method.parameter_groups(model, options.learning_rate, options.head_learning_rate, options.weight_decay)
     optimizer = method.optimizer(groups)
     warmup = max(1, round(options.warmup_fraction * num_steps))
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _schedule(step, warmup, num_steps))
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    network = for_training(model)
     torch.manual_seed(seed)
     step = tokens = examples = best_step = epochs_since_best = 0
     best_score: float | None = None
@@ -77,15 +79,9 @@ def fit(
         model.train()
         for batch in stream(epoch):
             with watch.training():
-                batch = batch.to(device)
-                with computing(precision, device):
-                    logits = model(batch)
-                loss = loss_of(logits, batch, kind, class_weights)
-                penalty = method.extra_loss(model)
-                total = loss if penalty is None else loss + penalty
-                if not math.isfinite(total.item()):
+                loss = _backward(network, method.extra_loss(model), batch, kind, engine, class_weights)
+                if not math.isfinite(loss):
                     raise Diverged(f"the loss at step {step + 1} is not a finite number")
-                total.backward()  # type: ignore[no-untyped-call]
                 if not math.isfinite(nn.utils.clip_grad_norm_(trainable, 1.0).item()):
                     raise Diverged(f"the gradient at step {step + 1} is not finite")
                 optimizer.step()
@@ -95,6 +91,7 @@ def fit(
                 method.after_step(model, step)
             tokens += int(batch.attention_mask.sum())
             examples += len(batch.indices)
+            watch.stepped(step, num_steps, loss, tokens)
             if step >= num_steps or watch.is_over(options.time_limit_seconds):
                 break
         with watch.evaluating():
@@ -127,7 +124,7 @@ def planned_steps(num_examples: int, options: TrainOptions) -> int:
 
 
 def loss_of(logits: torch.Tensor, batch: Batch, kind: Kind, class_weights: torch.Tensor | None) -> torch.Tensor:
-    """Cross-entropy over classes or tags; binary cross-entropy over labels, those nobody annotated left out."""
+    """Mean cross-entropy over classes or tags; binary cross-entropy over labels, those nobody annotated left out."""
     if kind == "multilabel":
         known = ~torch.isnan(batch.labels)
         losses = functional.binary_cross_entropy_with_logits(
@@ -139,6 +136,39 @@ def loss_of(logits: torch.Tensor, batch: Batch, kind: Kind, class_weights: torch
         # A batch of sentences without a word to tag: the mean over nothing would be NaN.
         return logits.sum() * 0
     return functional.cross_entropy(logits.flatten(0, -2), labels, class_weights, ignore_index=IGNORED)
+
+
+def _backward(
+    network: nn.Module,
+    penalty: torch.Tensor | None,
+    batch: Batch,
+    kind: Kind,
+    engine: Engine,
+    class_weights: torch.Tensor | None,
+) -> float:
+    """Add the gradient of the batch's loss, part by part as memory allows, and return the loss."""
+    in_all = _num_judged(batch, kind, class_weights)
+    loss = 0.0
+    for number, part in enumerate(batch.parts(engine.pieces_at_once)):
+        share = _num_judged(part, kind, class_weights) / in_all if in_all else 1.0
+        part = part.to(engine.device)
+        with computing(engine.precision, engine.device):
+            logits = network(part)
+        total = loss_of(logits, part, kind, class_weights) * share
+        if number == 0 and penalty is not None:
+            total = total + penalty
+        total.backward()  # type: ignore[no-untyped-call]
+        loss += total.item()
+    return loss
+
+
+def _num_judged(batch: Batch, kind: Kind, class_weights: torch.Tensor | None) -> float:
+    """What the mean loss of a batch divides by, so that the losses of its parts add up to the same."""
+    if kind == "multilabel":
+        return float((~torch.isnan(batch.labels)).sum())
+    labels = batch.labels.flatten()
+    labels = labels[labels != IGNORED]
+    return float(len(labels)) if class_weights is None else float(class_weights.cpu()[labels].sum())
 
 
 def _schedule(step: int, warmup: int, num_steps: int) -> float:

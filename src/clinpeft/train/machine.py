@@ -30,8 +30,10 @@ def num_cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def describe_machine(device: torch.device, precision: Precision, batch_size: int) -> Environment:
-    """The record's environment."""
+def describe_machine(
+    device: torch.device, precision: Precision, micro_batch: int, *, engine: str | None = None
+) -> Environment:
+    """The record's environment; `engine` stands among the versions, as it decides what the last bits come to."""
     gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else None
     cpu = _cpu_name()
     hardware = f"{cpu}|{num_cores()}|{gpu}"
@@ -42,10 +44,10 @@ def describe_machine(device: torch.device, precision: Precision, batch_size: int
         threads=torch.get_num_threads(),
         gpu=gpu,
         precision_used=precision,
-        micro_batch=batch_size,
+        micro_batch=micro_batch,
         group_size=1,
         deterministic=device.type == "cpu",
-        versions=_versions(),
+        versions={**_versions(), **({} if engine is None else {"engine": engine})},
     )
 
 

@@ -18,6 +18,8 @@ from clinpeft.record import Cost
 from clinpeft.spec import CostField
 
 T = TypeVar("T")
+OnStep = Callable[[int, int, float, int], None]
+"""Told after every step: its number, how many there will be at most, the loss, word pieces so far."""
 
 UNAVAILABLE = Cost(value=None, how="unavailable")
 
@@ -25,7 +27,8 @@ UNAVAILABLE = Cost(value=None, how="unavailable")
 class Stopwatch:
     """Training and evaluation time apart, by a clock that never steps back."""
 
-    def __init__(self) -> None:
+    def __init__(self, stepped: OnStep = lambda step, num_steps, loss, tokens: None) -> None:
+        self.stepped = stepped
         self.train_seconds = 0.0
         self.evaluate_seconds = 0.0
 
@@ -51,9 +54,9 @@ class Stopwatch:
 class Meter:
     """Measures one run in this process, from its making on."""
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: torch.device, *stepped: OnStep) -> None:
         self.device = device
-        self.watch = Stopwatch()
+        self.watch = Stopwatch(*stepped)
         self._can_reset = _reset_peak_memory()
         self._energy_start = _energy_joules()
         if device.type == "cuda":

@@ -30,6 +30,8 @@ class Family(Frozen):
     """The pooler's linear map, where the architecture has one."""
     takes_prefix: ClassVar[bool] = True
     """Whether the backbone accepts past keys and values (prefix tuning by peft)."""
+    is_bidirectional: ClassVar[bool] = True
+    """Whether every word piece attends to every other in every layer, as models.attention computes it."""
     has_token_types: ClassVar[bool] = True
     reserved_positions: ClassVar[int] = 0
     """Entries of the position table that no token takes (RoBERTa starts at 2)."""

@@ -1,0 +1,56 @@
+"""How a run computes: number format, attention, fused layers, and how much of a batch at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from clinpeft.models.load import ClinicalModel
+from clinpeft.spec import TrainOptions
+from clinpeft.train.allocator import forget_old_kernels, keep_freed_memory
+from clinpeft.train.fused import fuse_low_rank
+from clinpeft.train.precision import Precision, choose_precision, prepare
+
+CPU_PIECES = 4096
+"""Word pieces of a pass on a CPU: the states of a layer stay near its caches, and memory small."""
+GPU_PIECES = 65_536
+
+
+@dataclass(frozen=True)
+class Engine:
+    """The decisions of one run, made once its model is adapted; a record says them."""
+
+    device: torch.device
+    precision: Precision
+    pieces_at_once: int
+    """Word pieces, padding included, of one forward and backward pass; a longer batch is taken in parts."""
+    attention: str
+    """`cpu` (own, see models.attention), or what transformers calls it."""
+    num_fused: int
+    """Layers with a fused low-rank adapter."""
+
+    def micro_batch(self, longest: int, batch_size: int) -> int:
+        """Examples of `longest` word pieces that pass at once."""
+        return max(1, min(batch_size, self.pieces_at_once // max(1, longest)))
+
+    def describe(self) -> str:
+        """For the record."""
+        return f"attention {self.attention}, {self.num_fused} fused layers, {self.pieces_at_once} pieces at once"
+
+
+def set_up(model: ClinicalModel, options: TrainOptions, device: torch.device) -> Engine:
+    """Put an adapted model into the form in which it trains and scores on `device`, and say which that is."""
+    precision = choose_precision(options.precision, device)
+    prepare(model, precision)
+    model.to(device)
+    if device.type == "cpu":
+        keep_freed_memory()
+        forget_old_kernels()
+    return Engine(
+        device=device,
+        precision=precision,
+        pieces_at_once=CPU_PIECES if device.type == "cpu" else GPU_PIECES,
+        attention=model.attention,
+        num_fused=fuse_low_rank(model),
+    )

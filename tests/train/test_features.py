@@ -1,0 +1,63 @@
+"""Features of a frozen backbone are computed once and are the same as if they were computed every time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import get_args
+
+import pytest
+import torch
+
+from clinpeft.methods.head_only import HeadOnly
+from clinpeft.methods.lora import Lora
+from clinpeft.models.load import ClinicalModel
+from clinpeft.spec import Kind
+from clinpeft.testing.tiny import tiny_batch
+from clinpeft.train.features import FrozenFeatures, for_training
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_kept_features_give_the_logits_of_the_model(kind: Kind, make_model: Callable[..., ClinicalModel]) -> None:
+    model = make_model(HeadOnly(), kind).eval()
+    kept = FrozenFeatures(model)
+    batch = tiny_batch(kind)
+    is_word = batch.attention_mask.bool() if kind == "entities" else ...
+
+    first = kept(batch)
+    model.backbone.forward = lambda **inputs: pytest.fail("the backbone was asked again")
+    again = kept(batch)
+
+    assert torch.equal(first[is_word], again[is_word])
+
+
+def test_kept_features_serve_batches_of_another_make_up(make_model: Callable[..., ClinicalModel]) -> None:
+    model = make_model(HeadOnly(), "entities").eval()
+    kept = FrozenFeatures(model)
+    batch = tiny_batch("entities")
+    whole = kept(batch)
+    is_word = batch.attention_mask.bool()
+
+    row = 0
+    for part in batch.parts(16):
+        logits = kept(part)
+        for one in range(len(part.indices)):
+            torch.testing.assert_close(logits[one][part.attention_mask[one].bool()], whole[row][is_word[row]])
+            row += 1
+    assert row == 8
+
+
+def test_what_does_not_fit_is_computed_again(make_model: Callable[..., ClinicalModel]) -> None:
+    model = make_model(HeadOnly()).eval()
+    kept = FrozenFeatures(model, max_bytes=0)
+
+    logits = kept(tiny_batch("classification"))
+
+    assert not kept.kept
+    torch.testing.assert_close(kept(tiny_batch("classification")), logits)
+
+
+def test_a_backbone_that_trains_is_always_asked(make_model: Callable[..., ClinicalModel]) -> None:
+    adapted, frozen = make_model(Lora()), make_model(HeadOnly())
+
+    assert for_training(adapted) is adapted
+    assert isinstance(for_training(frozen), FrozenFeatures)
