@@ -42,7 +42,7 @@ class Case:
 
 def cases(scale: float) -> list[Case]:
     """The rows of the table; `scale` shortens every run."""
-    steps = {"notes": max(2, round(4 * scale)), "sentences": max(8, round(40 * scale))}
+    steps = {"notes": max(2, round(3 * scale)), "sentences": max(8, round(40 * scale))}
     models = [("minilm-l6", "lora"), ("minilm-l6", "full"), ("minilm-l3-v8k", "lora"), ("minilm-l2-v4k", "lora")]
     return [Case(model, method, texts, steps[texts]) for texts in steps for model, method in models]
 
@@ -140,10 +140,10 @@ def fit_trainer(arm: str, case: Case, model: Any, method: Any, train: Any, pad_i
     is_best = arm != "trainer-study"
     base = model.backbone.get_base_model() if hasattr(model.backbone, "get_base_model") else model.backbone
     base.config._attn_implementation = os.environ.get("TRAINER_ATTENTION", "sdpa")
-    for name, module in base.named_modules():
+    for name, module in list(base.named_modules()):
         if isinstance(module, torch.nn.Dropout) and "lora" not in name:
             module.p = 0.0 if arm.endswith("no-attention-dropout") and name.endswith("self.dropout") else 0.1
-        if "lora_dropout" in name:
+        if name.endswith("lora_dropout"):
             module["default"] = torch.nn.Dropout(0.1)
 
     class WithLoss(torch.nn.Module):

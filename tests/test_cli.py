@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -16,6 +17,7 @@ import pytest
 from clinpeft import catalogues
 from clinpeft.catalogues import KINDS, summaries
 from clinpeft.data.own import import_task
+from clinpeft.recount import parser_of
 from clinpeft.spec import CostField, Study
 from clinpeft.testing import CheckResult
 
@@ -346,6 +348,70 @@ def test_build_writes_a_dataset_that_can_be_verified(clinpeft: Cli, tmp_path: Pa
     assert lines[0].startswith("train: 20 examples of ")
     assert lines[-1] == str(data / "i2b2-2010-concepts")
     assert clinpeft("verify", lines[-1]).code == 0
+
+
+def test_build_sums_up_the_card(clinpeft: Cli, tmp_path: Path) -> None:
+    raw, data = tmp_path / "raw", tmp_path / "data"
+    clinpeft("synth", "mimic3", "--out", raw, "--patients", "60")
+    said = clinpeft("build", "mimic3-mortality", "--raw", raw, "--out", data, "--set", "allow_modified=true")
+    lines = said.out.splitlines()
+    card = json.loads((data / "mimic3-mortality" / "card.json").read_text())
+
+    assert [line.partition(":")[0] for line in lines[:3]] == ["train", "validation", "test"]
+    assert any("discharge-summary" in line and "dropped" in line for line in lines)
+    assert any(line.startswith("labels (train/validation/test): survived ") for line in lines)
+    assert any(line.startswith("across splits: ") and "left train" in line for line in lines)
+    assert any(line.startswith("published counts: ") and "not explained" in line for line in lines)
+    assert {row["model"] for row in card["contamination"]} >= {"Bio_ClinicalBERT"}
+    assert "zqxcanary" not in said.out + said.err
+
+
+def test_verify_reads_the_raw_files_a_second_time(clinpeft: Cli, tmp_path: Path) -> None:
+    raw, data = tmp_path / "raw", tmp_path / "data"
+    clinpeft("synth", "i2b2-2010", "--out", raw, "--patients", "30")
+    clinpeft("build", "i2b2-2010-concepts", "--raw", raw, "--out", data)
+    dataset = data / "i2b2-2010-concepts"
+    said = clinpeft("verify", dataset, "--raw", raw)
+    lines = said.out.splitlines()
+
+    assert said.code == 0, said.err
+    assert lines[0].split() == ["label", "builder", "recount"]
+    assert [line.split()[0] for line in lines[1:4]] == ["problem", "test", "treatment"]
+    assert all(line.endswith("  agrees") for line in lines[1:4])
+    assert lines[-1] == f"{dataset}: sound"
+
+
+def test_verify_ends_with_1_and_one_line_when_the_second_parser_disagrees(
+    clinpeft: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw, data = tmp_path / "raw", tmp_path / "data"
+    clinpeft("synth", "i2b2-2010", "--out", raw, "--patients", "30")
+    clinpeft("build", "i2b2-2010-concepts", "--raw", raw, "--out", data)
+    parser = parser_of("i2b2-2010")
+    assert parser is not None
+    monkeypatch.setattr(
+        "clinpeft.data.verify.parser_of",
+        lambda _: lambda *words: (replace(one, labels=(*one.labels, "test")) for one in parser(*words)),
+    )
+    said = clinpeft("verify", data / "i2b2-2010-concepts", "--raw", raw)
+
+    assert said.code == 1
+    assert f"clinpeft: {data / 'i2b2-2010-concepts'}: the second parser disagrees: " in said.err
+    assert said.err.count("\n") == 1
+    assert any(line.startswith("test ") and line.endswith("DIFFERS") for line in said.out.splitlines())
+    assert "sound" not in said.out
+
+
+def test_verify_with_raw_of_a_task_of_ones_own_is_refused(clinpeft: Cli, small: Small) -> None:
+    dataset = import_task(Study.read(small.file).tasks[0], small.folder, small.folder / "data").folder
+    said = clinpeft("verify", dataset, "--raw", small.folder)
+
+    assert said.code == 2
+    assert "source 'tabular': has no second parser" in one_line(said)
+
+
+def test_verify_takes_set_only_with_raw(clinpeft: Cli, small: Small) -> None:
+    assert "goes with --raw" in one_line(clinpeft("verify", small.folder, "--set", "a=b"))
 
 
 @pytest.mark.parametrize(

@@ -232,6 +232,29 @@ def test_leftovers_of_a_killed_process_are_removed_and_nothing_else(tmp_path: Pa
     assert remove_leftovers(tmp_path / "missing") == 0
 
 
+def test_leftovers_of_one_name_alone_are_removed(tmp_path: Path) -> None:
+    for name in (".rqe.tmp-0123456789ab", ".rqe-long.tmp-0123456789ab", ".other.tmp-0123456789ab"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / ".rqe.tmp-0123456789ab").mkdir()
+
+    assert remove_leftovers(tmp_path, "rqe") == 1
+    assert names(tmp_path) == [
+        ".other.tmp-0123456789ab",
+        ".rqe-long.tmp-0123456789ab",
+        "below",
+        "below/.rqe.tmp-0123456789ab",
+    ]
+
+
+def test_what_a_living_process_writes_is_no_leftover(tmp_path: Path) -> None:
+    with replacing_folder(tmp_path / "rqe") as temporary:
+        assert remove_leftovers(tmp_path) == 0
+        (temporary / "card.json").write_text("{}")
+
+    assert names(tmp_path) == ["rqe", "rqe/card.json"]
+
+
 def test_sha256_file_is_the_hash_of_the_bytes(tmp_path: Path) -> None:
     path = tmp_path / "a.bin"
     path.write_bytes(b"abc" * 100_000)

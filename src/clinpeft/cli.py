@@ -9,11 +9,14 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from clinpeft.errors import BadInput, ClinpeftError, EnvironmentStop
+
+if TYPE_CHECKING:
+    from clinpeft.data.dataset import TaskDataset
 
 app = typer.Typer(
     name="clinpeft",
@@ -137,33 +140,41 @@ def build(
 ) -> None:
     """Build the dataset of a registered TASK from raw files into OUT/TASK."""
     from clinpeft.data.build import build_task
+    from clinpeft.data.summary import summary_lines, warning_lines
+    from clinpeft.models.catalogue import seen_by
     from clinpeft.tasks.base import TASKS, configure
 
     entry = configure(TASKS.get(task), task, _pairs(settings, "--set"), compat)
-    dataset = build_task(entry, task, raw, out, limit=limit)
-    card = dataset.card
-    for split, counts in card.counts.items():
-        print(f"{split}: {counts.examples:,} examples of {counts.subjects:,} subjects")
-    if differing := [item.what for item in card.expected if item.verdict == "differs"]:
-        print(
-            f"warning: {len(differing)} of {len(card.expected)} counts are not the published ones (as in a part of the "
-            f"release, or an invented one); `expected` in {dataset.folder / 'card.json'} sets them side by side",
-            file=sys.stderr,
-        )
-    if card.anomalies:
-        print(f"{len(card.anomalies)} anomalies in the raw files, listed in {dataset.folder / 'card.json'}")
+    dataset = build_task(entry, task, raw, out, limit=limit, seen_by=seen_by(entry.source))
+    for line in summary_lines(dataset.card):
+        print(line)
+    for line in warning_lines(dataset.card):
+        print(f"warning: {line}", file=sys.stderr)
     print(dataset.folder)
 
 
 @app.command()
-def verify(folder: Path) -> None:
-    """Compare every file of a dataset or a study with its checksums."""
+def verify(
+    folder: Path,
+    raw: Annotated[
+        Path | None, typer.Option("--raw", help="The raw files of a dataset: read again by a second parser.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="With --raw, an option that named a file outside it: key=PATH.")
+    ] = None,
+) -> None:
+    """Compare every file of a dataset or a study with its checksums; with --raw, a dataset with its raw files."""
     from clinpeft.data.dataset import CARD_FILE, TaskDataset
     from clinpeft.errors import GateRefused
     from clinpeft.runs.store import Store
 
-    if (folder / CARD_FILE).is_file():
-        TaskDataset.open(folder).verify()
+    if raw is None and settings:
+        raise BadInput("--set", "goes with --raw", "name the raw files, or leave it out")
+    if raw is not None or (folder / CARD_FILE).is_file():
+        dataset = TaskDataset.open(folder)
+        dataset.verify()
+        if raw is not None:
+            _verify_with_raw(dataset, raw, _pairs(settings, "--set"))
     else:
         store = Store.open(folder)
         store.journal.events()
@@ -273,6 +284,17 @@ def open_test_(folder: Path, data: Data = None) -> None:
     runs, times = open_test_labels(folder, tuple(data or ()))
     print(f"{_count(runs, 'run')} scored on test; the test labels of this study were opened {_count(times, 'time')}")
     print(write_report([folder], folder / "report"))
+
+
+def _verify_with_raw(dataset: TaskDataset, raw: Path, outside: dict[str, str]) -> None:
+    from clinpeft.data.verify import compare_with_raw
+    from clinpeft.errors import GateRefused
+
+    comparison = compare_with_raw(dataset, raw, outside)
+    for line in comparison.lines():
+        print(line)
+    if problem := comparison.problem():
+        raise GateRefused(f"{dataset.folder}: {problem}")
 
 
 def _count(number: int, noun: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import glob
 import hashlib
 import os
@@ -61,17 +62,18 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         with stopping_when_disk_is_full(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary.mkdir(mode=0o700)
-            yield temporary
-            for file in sorted(temporary.rglob("*")):
-                _sync(file)
-            try:
-                if path.exists():
-                    path.replace(retired)
-                temporary.replace(path)
-            except BaseException:
-                if retired.exists() and not path.exists():
-                    retired.replace(path)
-                raise
+            with _held(temporary):
+                yield temporary
+                for file in sorted(temporary.rglob("*")):
+                    _sync(file)
+                try:
+                    if path.exists():
+                        path.replace(retired)
+                    temporary.replace(path)
+                except BaseException:
+                    if retired.exists() and not path.exists():
+                        retired.replace(path)
+                    raise
             _sync(path.parent)
             # With this one go those of processes killed between the two renames.
             for old in path.parent.glob(f".{glob.escape(path.name)}.old-*"):
@@ -93,12 +95,16 @@ def stopping_when_disk_is_full(path: Path) -> Iterator[None]:
         raise EnvironmentStop(f"{folder}: the disk is full ({free:,} bytes free); free some and run again") from None
 
 
-def remove_leftovers(folder: Path) -> int:
+def remove_leftovers(folder: Path, name: str | None = None) -> int:
     """Clear away what a killed process left anywhere below `folder`; how many files and folders that were.
 
-    Temporary ones are removed; a folder that was to be replaced and has no successor yet gets its name back.
+    name: only what was to become that file or folder directly in `folder`.
+    Temporary ones are removed, unless a living process writes them; a folder that was to be replaced and has no
+    successor yet gets its name back.
     """
-    leftovers = [*folder.rglob(".*.old-*"), *folder.rglob(".*.tmp-*")] if folder.exists() else []
+    where = "**/.*" if name is None else f".{glob.escape(name)}"
+    found = [*folder.glob(f"{where}.old-*"), *folder.glob(f"{where}.tmp-*")] if folder.exists() else []
+    leftovers = [path for path in found if not _is_held(path)]
     for path in leftovers:
         name, is_retired, _ = path.name[1:].rpartition(".old-")
         if is_retired and not path.with_name(name).exists():
@@ -125,6 +131,33 @@ def _says_disk_is_full(error: Exception) -> bool:
 
 def _beside(path: Path, what: str) -> Path:
     return path.with_name(f".{path.name}.{what}-{uuid.uuid4().hex[:12]}")
+
+
+@contextlib.contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """The folder is marked as being written to; the mark ends with the process, however that ends."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _is_held(path: Path) -> bool:
+    if not path.is_dir():
+        return False
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def _sync(path: Path) -> None:

@@ -96,7 +96,8 @@ def _explain(kind: type[BaseModel], error: ValidationError, text: str | bytes) -
         elif item["type"] == "missing":
             problems[f"key '{'.'.join([*_place(data, path[:-1]), str(path[-1])])}' is missing"] = []
         else:
-            rules = problems.setdefault(f"'{place}': ", [])
+            # A rule of several fields together names them itself.
+            rules = problems.setdefault(f"'{place}': " if path else "", [])
             rule = item["msg"].removeprefix("Value error, ")
             rules.append(rule.removeprefix("Input should be ") if rules else rule)
     # Several rules for one place are the branches of a union, any of which would do.

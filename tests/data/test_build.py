@@ -13,7 +13,7 @@ from typing import ClassVar
 import pytest
 
 from clinpeft.data.build import WatchedFiles, build_task, write_dataset
-from clinpeft.data.card import Duplicates, Words
+from clinpeft.data.card import Contamination, Duplicates, Words
 from clinpeft.data.dataset import TaskDataset
 from clinpeft.data.description import Description
 from clinpeft.data.site import hashed_id, site_key
@@ -194,6 +194,97 @@ def test_copies_leave_the_training_data_of_ones_own_table(tmp_path: Path) -> Non
     assert card.duplicates == Duplicates(exact=2, near=None, dropped=2)
     assert card.counts["train"].examples == 2
     assert card.filters[-1].dropped == 2
+
+
+def long_texts(num_changed: int) -> list[Example]:
+    """The six, each of 100 words of its own, and a train text that is the test's «five» with some words changed."""
+    texts = {word: [f"{word}{position}" for position in range(100)] for _, word, _ in SIX}
+    copy = [f"{word}x" if position < num_changed else word for position, word in enumerate(texts["five"])]
+    rows = [(split, " ".join(texts[word]), label) for split, word, label in SIX]
+    return classified([*rows, ("train", " ".join(copy), "a")])
+
+
+def test_near_copies_are_only_counted_where_the_split_is_official(tmp_path: Path) -> None:
+    card = write(tmp_path, long_texts(1), OFFICIAL).card
+
+    assert card.duplicates == Duplicates(exact=0, near=1, dropped=0)
+    assert card.counts["train"].examples == 3
+
+
+def test_near_copies_leave_the_training_data_where_the_split_is_ours(tmp_path: Path) -> None:
+    card = write(tmp_path, long_texts(1), replace(OFFICIAL, splits_are_ours=True)).card
+
+    assert card.duplicates == Duplicates(exact=0, near=1, dropped=1)
+    assert card.counts["train"].examples == 2
+    assert (card.filters[-1].step, card.filters[-1].dropped) == ("train-near-copies-of-validation-or-test", 1)
+
+
+def test_near_copies_stay_where_ones_own_files_are_the_splits(tmp_path: Path) -> None:
+    card = write(tmp_path, long_texts(1), replace(OFFICIAL, is_own=True)).card
+
+    assert card.duplicates == Duplicates(exact=0, near=1, dropped=0)
+
+
+def test_an_exact_copy_is_not_counted_as_a_near_one_too(tmp_path: Path) -> None:
+    card = write(tmp_path, long_texts(0), replace(OFFICIAL, splits_are_ours=True)).card
+
+    assert card.duplicates == Duplicates(exact=1, near=0, dropped=1)
+
+
+def test_a_near_copy_of_a_test_text_in_validation_is_counted_and_stays(tmp_path: Path) -> None:
+    examples = long_texts(1)
+    examples[-1] = replace(examples[-1], split="validation")
+    card = write(tmp_path, examples, replace(OFFICIAL, splits_are_ours=True)).card
+
+    assert card.duplicates == Duplicates(exact=0, near=1, dropped=0)
+    assert card.counts["validation"].examples == 3
+
+
+def test_texts_that_differ_a_lot_are_no_near_copies(tmp_path: Path) -> None:
+    card = write(tmp_path, long_texts(20), replace(OFFICIAL, splits_are_ours=True)).card
+
+    assert card.duplicates == Duplicates(exact=0, near=0, dropped=0)
+
+
+def test_near_copies_have_no_number_where_all_texts_are_short(tmp_path: Path) -> None:
+    assert write(tmp_path, classified(SIX), OFFICIAL).card.duplicates.near is None
+
+
+def test_published_counts_are_equal_explained_or_different(tmp_path: Path) -> None:
+    log = BuildLog()
+    log.expect("rows", 6, 6, "V", "never needed")
+    log.expect("patients", 46_520, 6, "V", "the raw file holds 6 of 46,520 patients")
+    log.expect("notes", 7, 6, "M")
+    card = write(tmp_path, classified(SIX), OFFICIAL, log).card
+
+    assert [(row.what, row.verdict, row.why) for row in card.expected] == [
+        ("rows", "equal", None),
+        ("patients", "explained", "the raw file holds 6 of 46,520 patients"),
+        ("notes", "differs", None),
+    ]
+
+
+def test_a_card_lists_the_first_hundred_anomalies_of_a_kind_and_counts_the_rest(tmp_path: Path) -> None:
+    log = BuildLog()
+    for line in range(1, 251):
+        log.anomaly("a.con", line, "duplicate-concept")
+    log.anomaly("b.con", 7, "no-text")
+    card = write(tmp_path, classified(SIX), OFFICIAL, log).card
+
+    assert [item.line for item in card.anomalies if item.code == "duplicate-concept"] == list(range(1, 101))
+    assert card.num_anomalies() == {"duplicate-concept": 250, "no-text": 1}
+    assert ("anomalies listed: duplicate-concept", 100, 150) in {
+        (step.step, step.kept, step.dropped) for step in card.filters
+    }
+
+
+def test_the_card_names_the_models_that_saw_the_source(raw: Path, tmp_path: Path) -> None:
+    seen = (Contamination(model="big", source="tabular"),)
+    first = build_task(Visits(), "visits", raw, tmp_path / "one", seen_by=seen).card
+    second = build_task(Visits(), "visits", raw, tmp_path / "two").card
+
+    assert first.contamination == seen
+    assert first.fingerprint == second.fingerprint
 
 
 def test_the_same_pair_of_words_in_two_sentences_is_no_copy(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from dataclasses import replace
 from pathlib import Path
@@ -90,6 +91,17 @@ def test_a_planted_shared_subject_is_refused(built: TaskDataset) -> None:
 
     with pytest.raises(GateRefused, match="2 subjects stand in more than one split"):
         replace(built, card=card).verify()
+
+
+def test_a_split_that_parts_rows_shares_as_many_subjects_as_its_card_says(built: TaskDataset) -> None:
+    shutil.copy(built.folder / "train.parquet", built.folder / "test.parquet")
+    split = built.card.split.model_copy(update={"by": None, "shared_subjects": 2})
+    card = built.card.model_copy(update={"files": {}, "split": split})
+    replace(built, card=card).verify()
+    lying = card.model_copy(update={"split": split.model_copy(update={"shared_subjects": 1})})
+
+    with pytest.raises(GateRefused, match="2 subjects stand in more than one split, and the card says 1"):
+        replace(built, card=lying).verify()
 
 
 def test_a_dataset_is_found_below_or_at_a_folder(built: TaskDataset, tmp_path: Path) -> None:

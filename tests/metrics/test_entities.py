@@ -74,7 +74,7 @@ def test_gold_entities_and_none_predicted_is_zero_not_undefined(value: Any) -> N
     assert value("entity-f1", sentences(["B-drug"], ["O"])) == 0.0
 
 
-@pytest.mark.parametrize("name", ["entity-f1", "entity-f1-macro"])
+@pytest.mark.parametrize("name", ["entity-f1", "entity-f1-macro", "entity-f1-lenient", "token-f1"])
 def test_no_entity_at_all_is_undefined(name: str) -> None:
     assert METRICS.get(name)().undefined(sentences(["O O"], ["O O"])) == "no entity is present or predicted"
 
@@ -89,8 +89,62 @@ def test_a_resample_counts_a_sentence_as_often_as_its_weight(make_entities: Any)
     )
     weights = np.ones((1, len(predictions)))
     weights[0, :3] = 2
-    for name in ("entity-f1", "entity-f1-macro"):
+    for name in ("entity-f1", "entity-f1-macro", "entity-f1-lenient", "token-f1"):
         metric = METRICS.get(name)()
         assert metric.values(predictions, weights) == pytest.approx(
             metric.values(repeated, np.ones((1, len(repeated))))
         )
+
+
+@pytest.mark.parametrize(
+    ("gold", "predicted", "expected"),
+    [
+        ("B-drug I-drug O", "B-drug O O", 1.0),
+        ("B-drug I-drug O", "O B-drug I-drug", 1.0),
+        ("B-drug I-drug O", "O O B-drug", 0.0),
+        ("B-drug I-drug O", "B-dose I-dose O", 0.0),
+        # Two parts of one entity: the first is the hit, the second counts nowhere.
+        ("B-drug I-drug I-drug", "B-drug O B-drug", 1.0),
+        # One part and one in the wrong place: 1 of 2 predicted, 1 of 1 found.
+        ("B-drug I-drug O O", "B-drug O O B-drug", 2 / 3),
+        # One over two: 1 of 1 predicted, 1 of 2 found.
+        ("B-drug O B-drug", "B-drug I-drug I-drug", 2 / 3),
+        # The first meets both, so the second counts nowhere although it lies on the second: as above.
+        ("B-drug B-drug I-drug", "B-drug I-drug B-drug", 2 / 3),
+    ],
+)
+def test_a_lenient_hit_shares_a_word_and_the_type(gold: str, predicted: str, expected: float, value: Any) -> None:
+    assert value("entity-f1-lenient", sentences([gold], [predicted])) == pytest.approx(expected)
+
+
+def test_lenient_hits_are_those_of_the_official_evaluation(make_entities: Any, value: Any) -> None:
+    generator = np.random.default_rng(3)
+    for _ in range(150):
+        predictions = make_entities(generator)
+        hits = counted = num_gold = 0
+        for tags, predicted_tags in zip(predictions.gold_tags, predictions.predicted_tags, strict=True):
+            gold, predicted = strict_entities(tags), strict_entities(predicted_tags)
+            touching = [
+                (index, place)
+                for index, (start, end, kind) in enumerate(predicted)
+                for place, (first, last, other) in enumerate(gold)
+                if kind == other and max(start, first) < min(end, last)
+            ]
+            # Stated the other way round: an entity counts unless an earlier one has met one of its gold entities.
+            first_of = {place: min(index for index, at in touching if at == place) for _, place in touching}
+            left_out = {index for index, place in touching if first_of[place] != index}
+            hits += len({index for index, _ in touching} - left_out)
+            counted += len(predicted) - len(left_out)
+            num_gold += len(gold)
+        assert value("entity-f1-lenient", predictions) == pytest.approx(2 * hits / (counted + num_gold))
+
+
+def test_words_of_entities_are_counted_one_by_one_whatever_their_type(value: Any) -> None:
+    predictions = sentences(["B-drug I-drug O B-dose", "O O"], ["B-dose O B-dose B-dose", "O B-drug"])
+
+    # Gold words 3, predicted 4, in both 2.
+    assert value("token-f1", predictions) == pytest.approx(2 * 2 / (3 + 4))
+
+
+def test_an_orphan_inside_tag_marks_its_word_as_well(value: Any) -> None:
+    assert value("token-f1", sentences(["B-drug I-drug"], ["O I-drug"])) == pytest.approx(2 / 3)

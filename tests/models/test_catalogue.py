@@ -13,7 +13,8 @@ import pytest
 from clinpeft.errors import BadInput, UnknownName
 from clinpeft.files import sha256_file
 from clinpeft.models import catalogue as module
-from clinpeft.models.catalogue import ModelCard, catalogue, find_weights, model_card, resolve
+from clinpeft.models.catalogue import ModelCard, catalogue, find_weights, model_card, resolve, seen_by
+from clinpeft.sources.base import SOURCES
 from clinpeft.spec import ModelChoice
 
 
@@ -195,6 +196,34 @@ def test_the_first_layers_of_a_checkpoint_are_another_model(
 
     assert whole == sha256_file(tiny_model / "model.safetensors")
     assert resolve(ModelChoice(name="tiny-row"), Path()).weights_sha256 not in {whole, ""}
+
+
+def test_weights_that_a_hub_has_are_named_with_their_folder() -> None:
+    with pytest.raises(
+        BadInput, match=r"put the folder 'bert-tiny' with the files of prajjwal1/bert-tiny into a models"
+    ):
+        resolve(ModelChoice(name="bert-tiny"), Path())
+
+
+def test_models_that_saw_a_source_are_found_by_its_name() -> None:
+    seen = {contamination.model for contamination in seen_by("mimic3")}
+
+    assert seen == {"Bio_ClinicalBERT", "clinical-distilbert", "tiny-clinicalbert"}
+    assert {contamination.source for contamination in seen_by("mimic3")} == {"mimic3"}
+    assert seen_by("rqe") == ()
+
+
+def test_a_model_names_sources_that_exist_and_a_general_one_none() -> None:
+    for card in catalogue().values():
+        assert set(card.contamination) <= set(SOURCES.names()), card.name
+        assert not card.contamination or card.domain != "general", card.name
+
+
+def test_rows_without_weights_here_name_a_hub_and_no_revision() -> None:
+    rows = [card for card in catalogue().values() if card.package is None and card.hub]
+
+    assert len(rows) >= 12
+    assert {card.revision for card in rows} == {None}
 
 
 def test_rows_of_the_same_checkpoint_differ_by_their_layers() -> None:

@@ -38,7 +38,41 @@ def test_subjects_in_two_splits_are_counted(folder: Any) -> None:
     folder.card(split={"method": "user", "by": "subject", "shared_subjects": 4})
     folder.run()
 
-    assert "4 subjects stand in more than one split" in warnings_of(folder)
+    assert "4 subjects stand in more than one split. Scores are probably too good" in warnings_of(folder)
+
+
+def test_a_published_split_that_parts_rows_is_warned_of_by_the_subjects_it_shares(folder: Any) -> None:
+    folder.card(split={"method": "paper", "by": None, "shared_subjects": 12})
+    folder.run()
+
+    found = warnings_of(folder)
+
+    assert found.startswith("ward-notes: 12 subjects stand in more than one split, as in the published pipeline.")
+    assert "no patient identifier" not in found
+
+
+def test_a_published_split_that_happens_to_share_nobody_is_not_said_to_lack_patients(folder: Any) -> None:
+    folder.card(split={"method": "paper", "by": None, "shared_subjects": 0})
+    folder.run()
+
+    assert "patient identifier" not in warnings_of(folder)
+
+
+def test_texts_written_after_the_outcome_are_warned_of_first(folder: Any) -> None:
+    folder.card(options={"text": "full", "allow_hindsight": True})
+    folder.run()
+
+    assert warnings_of(folder).startswith("ward-notes: the texts were written when the outcome was known, and tell it")
+
+
+@pytest.mark.parametrize("options", [{"text": "full"}, {"text": "admission", "allow_hindsight": True}])
+def test_texts_of_a_task_that_foretells_nothing_or_reads_admission_notes_are_not(
+    folder: Any, options: dict[str, Any]
+) -> None:
+    folder.card(options=options)
+    folder.run()
+
+    assert "outcome" not in warnings_of(folder)
 
 
 def test_one_seed_is_warned_of(folder: Any) -> None:

@@ -15,6 +15,7 @@ from clinpeft.data.own import import_task
 from clinpeft.errors import BadInput, GateRefused
 from clinpeft.files import sha256_file
 from clinpeft.runs.find import Found, find
+from clinpeft.sources.base import SOURCES
 from clinpeft.spec import Study
 
 if TYPE_CHECKING:
@@ -82,6 +83,13 @@ def test_a_patient_put_into_two_splits_since_is_refused_though_every_checksum_fi
 
     with pytest.raises(GateRefused, match="1 subjects stand in more than one split; build the dataset again"):
         found(small, tasks=["outcome"], data=["data"])
+
+
+def test_a_dataset_that_a_study_builds_names_the_models_that_saw_its_source(small: Small) -> None:
+    SOURCES.get("mimic3")().synthesize(small.folder / "raw" / "mimiciii", num_patients=40, seed=1)
+    card = found(small, tasks=["mimic3-mortality"], data=["raw"]).tasks["mimic3-mortality"].dataset().card
+
+    assert {seen.source for seen in card.contamination} == {"mimic3"}
 
 
 def test_a_registered_task_without_data_says_how_to_get_it(small: Small) -> None:

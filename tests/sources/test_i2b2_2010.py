@@ -1,30 +1,19 @@
-"""i2b2/VA 2010: folders and archives, pairing, the grammar of .con files, and how tokens are counted."""
+"""i2b2/VA 2010: folders and archives, and how texts and annotations are paired."""
 
+import gzip
 import io
 import shutil
 import tarfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from clinpeft.errors import BadInput
 from clinpeft.sources._archives import RawText, text_of
 from clinpeft.sources.base import RawFiles
-from clinpeft.sources.i2b2_2010 import (
-    ARCHIVES,
-    Concept,
-    I2b22010,
-    lines_of,
-    parse_concepts,
-    places_of,
-    read_documents,
-    token_bounds,
-)
+from clinpeft.sources.i2b2_2010 import ARCHIVES, I2b22010, read_documents
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden/i2b2-2010-concepts/in"
-SECRET = "ZQX-CANARY-7"
 GOOD = b'c="fever" 1:0 1:0||t="problem"\n'
 
 
@@ -45,19 +34,6 @@ def pack(folder: Path, out: Path) -> Path:
         with tarfile.open(out / f"{archive}.tar.gz", "w:gz") as tar:
             tar.add(folder / archive, archive)
     return out
-
-
-def concepts(content: bytes, num_lines: int = 3) -> list[Concept]:
-    return parse_concepts(RawText("a.con", content), num_lines)
-
-
-def concept(text: str, start: tuple[int, int], end: tuple[int, int]) -> Concept:
-    return Concept(1, text, *start, *end, "problem")
-
-
-def found_text(text: str, start: tuple[int, int], end: tuple[int, int], *lines: str) -> list[str]:
-    places, _ = places_of(concept(text, start, end), list(lines))
-    return [lines[place.line - 1][place.start : place.end] for place in places]
 
 
 def test_documents_are_paired_by_name_and_ordered_by_part():
@@ -117,6 +93,22 @@ def test_links_and_devices_in_an_archive_are_refused(tmp_path, kind):
         read_documents(RawFiles(tmp_path))
 
 
+@pytest.mark.parametrize("is_member", [True, False], ids=["a member", "behind the members"])
+def test_an_archive_that_unpacks_to_far_more_than_notes_is_refused(tmp_path, is_member):
+    path = tmp_path / "test_data.tar.gz"
+    with gzip.open(path, "wb") as file:
+        if is_member:
+            member = tarfile.TarInfo("test_data/video.mp4")
+            member.size = 110 << 20
+            file.write(member.tobuf())
+        else:
+            file.write(bytes(1 << 10))
+            for _ in range(110):
+                file.write(bytes(1 << 20))
+    with pytest.raises(BadInput, match=r"^test_data.tar.gz: unpacks to far more than a release holds"):
+        read_documents(RawFiles(tmp_path))
+
+
 def test_an_archive_cut_short_is_refused(tmp_path):
     out = pack(GOLDEN, tmp_path / "cut")
     path = out / f"{ARCHIVES[0]}.tar.gz"
@@ -146,7 +138,7 @@ def test_a_training_text_without_concepts_is_refused(tmp_path):
 
 
 def test_test_texts_without_any_reference_standard_are_refused(tmp_path):
-    with pytest.raises(BadInput, match=r"all test texts are without annotation"):
+    with pytest.raises(BadInput, match=r"a.txt: and all test texts are without .con; unpack reference_standard"):
         read_documents(write(tmp_path, a_txt=b"x\n"))
 
 
@@ -172,96 +164,6 @@ def test_the_source_is_found_by_its_folders_and_its_archives(tmp_path):
     assert I2b22010().find(GOLDEN.parent / "out") is None
 
 
-def test_lines_end_at_lf_only():
-    assert lines_of("a\x0cb\x0b\x85\u2028c\r\nd\re\n\nf") == ["a\x0cb\x0b\x85\u2028c", "d\re", "", "f"]
-    assert lines_of("a\n") == ["a"]
-    assert lines_of("") == []
-
-
-def test_tokens_are_parted_by_runs_of_blanks_and_a_leading_blank_makes_an_empty_one():
-    assert token_bounds("a  b\tc") == [(0, 1), (3, 4), (5, 6)]
-    assert token_bounds("  a b") == [(0, 0), (2, 3), (4, 5)]
-    assert token_bounds("") == [(0, 0)]
-
-
-@given(st.text(alphabet=" \tab\u00a0\x0c"))
-def test_tokens_are_those_of_a_split_at_runs_of_blanks(line):
-    import re
-
-    assert [line[start:end] for start, end in token_bounds(line)] == re.split(r"[ \t]+", line)
-
-
-def test_a_concept_line_is_read_to_its_end():
-    (read,) = concepts(b'c="fever" 2:0 2:3||t="problem"\r\n\r\n')
-    assert read == Concept(1, "fever", 2, 0, 2, 3, "problem")
-
-
-def test_quotes_bars_and_numbers_inside_a_concept_are_part_of_its_text():
-    text = 'the " no " 1:2 3:4||t="test'
-    (read,) = concepts(f'c="{text}" 1:0 1:0||t="treatment"'.encode())
-    assert (read.text, read.start_line, read.type) == (text, 1, "treatment")
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        f'c="{SECRET}" 1:0 1:0',
-        f'c="{SECRET}" 1:0 1:0||t="drug"',
-        f'c="{SECRET}" 1:0||t="problem"',
-        f'c="{SECRET}" 1:-1 1:0||t="problem"',
-        f'x c="{SECRET}" 1:0 1:0||t="problem"',
-        f'c="{SECRET}" 1:0 1:0||t="problem" x',
-        f'c="{SECRET}" 1:0 1:0||t="problem"||a="present"',
-    ],
-)
-def test_broken_grammar_is_refused_with_file_and_line_and_without_text(line):
-    with pytest.raises(BadInput, match=r"^a.con, line 2: is not c=") as caught:
-        concepts(GOOD + line.encode())
-    assert SECRET not in str(caught.value)
-
-
-def test_several_broken_lines_are_told_together():
-    with pytest.raises(BadInput, match=r"^a.con, lines 1, 3: is not c="):
-        concepts(b"x\n" + GOOD + b"y\n")
-
-
-@pytest.mark.parametrize("place", ["4:0 4:0", "0:0 1:0", "1:0 9:0", "1:0 99999999999999999999:0"])
-def test_a_line_outside_the_text_is_refused(place):
-    with pytest.raises(BadInput, match=r"a.con, line 1: names a line outside the 3 of its text"):
-        concepts(f'c="x" {place}||t="test"'.encode())
-
-
-@pytest.mark.parametrize("place", ["2:5 2:3", "3:0 2:0"])
-def test_an_end_before_the_start_is_refused(place):
-    with pytest.raises(BadInput, match=r"a.con, line 1: ends before it starts"):
-        concepts(f'c="x" {place}||t="test"'.encode())
-
-
-def test_the_text_at_the_tokens_must_be_the_concept_but_for_case_and_blanks():
-    assert found_text("chest pain", (1, 1), (1, 2), "Severe Chest \t PAIN .") == ["Chest \t PAIN"]
-    assert found_text("chest pain", (1, 0), (1, 1), "Severe Chest PAIN .") == []
-    assert found_text("pain", (1, 7), (1, 7), "pain") == []
-
-
-def test_a_leading_blank_counts_as_a_token():
-    assert found_text("fever", (1, 1), (1, 1), " fever") == ["fever"]
-
-
-def test_a_concept_across_lines_has_a_place_on_each():
-    assert found_text("acute renal failure", (1, 1), (3, 0), "an acute", "renal", "failure .") == [
-        "acute",
-        "renal",
-        "failure",
-    ]
-
-
-@pytest.mark.parametrize(("line", "token"), [("a  b pain", 3), ("a\x0cb pain", 2), ("a\u00a0b pain", 2)])
-def test_tokens_counted_by_another_rule_are_found_by_the_text(line, token):
-    places, is_counted_otherwise = places_of(concept("pain", (1, token), (1, token)), [line])
-    assert [line[place.start : place.end] for place in places] == ["pain"]
-    assert is_counted_otherwise
-
-
 def test_text_is_utf8_else_cp1252_else_refused():
     assert text_of(RawText("a.txt", "\ufeffna\u00efve".encode())) == ("na\u00efve", False)
     assert text_of(RawText("a.txt", "the patient\u2019s".encode("cp1252"))) == ("the patient\u2019s", True)
@@ -272,5 +174,4 @@ def test_text_is_utf8_else_cp1252_else_refused():
 
 
 def test_the_text_of_a_file_is_not_shown():
-    assert SECRET not in repr(read_documents(RawFiles(GOLDEN))) + repr(concept(SECRET, (1, 0), (1, 0)))
     assert "ZQX" not in repr(read_documents(RawFiles(GOLDEN)))

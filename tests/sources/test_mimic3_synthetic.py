@@ -14,13 +14,16 @@ from sklearn.metrics import roc_auc_score
 from clinpeft.errors import BadInput
 from clinpeft.sources import _mimic3_phrases as phrases
 from clinpeft.sources._canary import CANARY
+from clinpeft.sources._label_pickle import load_plain_pickle
 from clinpeft.sources._mimic3_hospital import Hospital
 from clinpeft.sources._mimic3_quirks import EXACT_STAYS_DAYS
 from clinpeft.sources._mimic3_stays import Traits
 from clinpeft.sources._mimic3_synthetic import expected_auroc
+from clinpeft.sources._mimic3_ventilation import ventilation_labels
 from clinpeft.sources.base import RawFiles
 from clinpeft.sources.mimic3 import TABLES, Mimic3, open_table
 from clinpeft.tasks.base import BuildLog
+from clinpeft.tasks.mimic3_icd9_triage import DOCUMENTED
 from clinpeft.tasks.mimic3_mortality import Mimic3Mortality
 
 FORMAT = "%Y-%m-%d %H:%M:%S"
@@ -46,7 +49,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_one_does_not(tmp_path, r
         (tmp_path / name).mkdir()
         Mimic3().synthesize(tmp_path / name, num_patients=120, seed=seed)
     names = sorted(path.name for path in release[0].iterdir())
-    assert names == sorted(f"{table}.csv.gz" for table in TABLES)
+    assert names == sorted([*(f"{table}.csv.gz" for table in TABLES), "pmv_labels.pkl"])
     assert all((tmp_path / "again" / name).read_bytes() == (release[0] / name).read_bytes() for name in names)
     assert (tmp_path / "other/NOTEEVENTS.csv.gz").read_bytes() != (release[0] / "NOTEEVENTS.csv.gz").read_bytes()
 
@@ -93,7 +96,7 @@ def test_each_quirk_is_met_by_the_filter_meant_for_it(release):
     steps = {step: dropped for step, _, dropped in log.filters}
     assert 120 <= len(examples) <= 190
     assert steps["with-admission-id"] == 1  # a note without admission
-    assert steps["not-newborn"] == 1
+    assert steps["not-newborn"] == 1 + 8  # one written up like an adult, and a fifteenth of 120
     assert steps["with-text"] == 1
     assert steps["no-exact-copies"] == 1  # one text under two admissions
     assert steps["with-report"] == 1  # an addendum only
@@ -194,3 +197,22 @@ def test_the_words_tell_the_traits():
         assert any(wording in words for wording in wordings(phrases.FRAIL if traits.is_frail else phrases.ROBUST))
         courses = {1: phrases.WORSENING, 0: phrases.UNDECIDED, -1: phrases.IMPROVING}[traits.course]
         assert any(wording in words for wording in courses.split("|"))
+
+
+def test_labels_of_ventilation_are_drawn_with_the_stated_ceiling_and_part_one_patient(tmp_path):
+    hospital = Hospital(5)
+    stays = [hospital.admit(hospital.new_patient()) for _ in range(6000)]
+    stays.append(hospital.admit(stays[0].patient))
+    data, true = ventilation_labels(stays, 5)
+    labels = load_plain_pickle(data, "pmv_labels.pkl")
+    long = [labels[stay.hadm][0] for stay in stays]
+    assert roc_auc_score(long, true) == pytest.approx(expected_auroc(true), abs=0.01)
+    assert [labels[stays[place].hadm][1] for place in (0, -1, 3, 7, 8)] == ["train", "test", "val", "test", "train"]
+
+
+def test_main_diagnoses_tell_all_departments_of_the_triage_task(release):
+    first = {code for rank, code in rows(release[0], "DIAGNOSES_ICD", "SEQ_NUM", "ICD9_CODE") if rank == "1"}
+    assert all(first & {code for code, _ in codes} for codes in DOCUMENTED.values())
+    newborns = [hadm for hadm, kind in rows(release[0], "ADMISSIONS", "HADM_ID", "ADMISSION_TYPE") if kind == "NEWBORN"]
+    coded = dict(rows(release[0], "PROCEDURES_ICD", "HADM_ID", "ICD9_CODE"))
+    assert {coded[hadm] for hadm in newborns} == {"9955"}

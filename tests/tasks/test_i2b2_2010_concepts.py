@@ -11,14 +11,15 @@ from hypothesis import strategies as st
 from clinpeft.data.build import build_task
 from clinpeft.errors import BadInput
 from clinpeft.sources._archives import RawText
+from clinpeft.sources._i2b2_2010_annotations import CONCEPT_TYPES
 from clinpeft.sources.base import RawFiles
-from clinpeft.sources.i2b2_2010 import ARCHIVES, CONCEPT_TYPES, Document, I2b22010
+from clinpeft.sources.i2b2_2010 import ARCHIVES, Document, I2b22010
+from clinpeft.tasks._i2b2_2010 import validation_documents
 from clinpeft.tasks.base import TASKS, BuildLog
 from clinpeft.tasks.i2b2_2010_concepts import (
     I2b22010Concepts,
     Mark,
     tags_of,
-    validation_documents,
     without_overlaps,
     words_of,
 )
@@ -62,8 +63,19 @@ def test_what_is_odd_about_a_concept_is_noted_by_file_and_line():
 def test_lines_and_concepts_are_counted():
     _, log = examples_of(GOLDEN / "in")
     assert log.filters == [("lines-with-words", 14, 1), ("concepts-placed", 15, 2), ("not-overlapped", 14, 1)]
-    assert ("train: documents", 170, 3, "V") in log.expected
-    assert ("test: concepts", 31_161, 2, "A") in log.expected
+    assert ("train: documents", 170, 3, "V", None) in log.expected
+    assert ("test: concepts", 31_161, 2, "A", None) in log.expected
+
+
+def test_paper_mode_trains_on_the_partners_documents_alone():
+    log = BuildLog()
+    examples = list(I2b22010Concepts(mode="paper").examples(RawFiles(GOLDEN / "in"), log))
+    correct, _ = examples_of(GOLDEN / "in")
+    assert examples == [example for example in correct if not example.document.startswith("record-")]
+    assert log.filters[0] == ("documents-not-of-beth", 3, 2)
+    why = "paper mode leaves the beth documents out"
+    assert ("train: documents", 170, 1, "V", why) in log.expected
+    assert ("test: documents", 256, 2, "V", None) in log.expected
 
 
 def test_tokens_stand_at_their_offsets_in_the_line():
@@ -76,6 +88,16 @@ def test_tokens_stand_at_their_offsets_in_the_line():
 def test_an_example_does_not_show_its_text():
     examples, _ = examples_of(GOLDEN / "in")
     assert "ZQX-CANARY" not in repr(examples)
+
+
+def test_a_concept_across_a_line_without_words_marks_the_others(tmp_path):
+    shutil.copytree(GOLDEN / "in", tmp_path / "raw")
+    (tmp_path / "raw/test_data/0001.txt").write_bytes(b"acute renal\n\x0c\nfailure\n")
+    con = tmp_path / "raw" / ARCHIVES[1] / "concepts/0001.con"
+    con.write_text('c="renal failure" 1:1 3:0||t="problem"\n')
+    examples, _ = examples_of(tmp_path / "raw")
+    tags = {example.example: example.tags for example in examples if example.document == "0001"}
+    assert tags == {"0001:1": ("O", "B-problem"), "0001:3": ("B-problem",)}
 
 
 def test_broken_grammar_ends_the_build_without_quoting_the_line(tmp_path):

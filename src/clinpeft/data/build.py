@@ -3,27 +3,47 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar, Literal
 
-from clinpeft.data.card import SPLITS, Anomaly, Card, Duplicates, Expected, Filter, SourceFile, SourceUse, Split
+from clinpeft.data.card import (
+    LISTED_ONLY,
+    SPLITS,
+    Anomaly,
+    Card,
+    Contamination,
+    Duplicates,
+    Expected,
+    Filter,
+    SourceFile,
+    SourceUse,
+    Split,
+)
 from clinpeft.data.checks import problem_of
 from clinpeft.data.dataset import CARD_FILE, TaskDataset, num_shared
 from clinpeft.data.description import DATASET_CODE, Description, describe_task
+from clinpeft.data.duplicates import handle_duplicates
 from clinpeft.data.parquet import write_examples
 from clinpeft.data.site import hashed_id, make_private_folder, site_key
 from clinpeft.data.spans import spans_from_tags, tags_from_spans
 from clinpeft.data.split import Splits, split_by_hash
-from clinpeft.data.statistics import count_labels, counts_of, text_key, words_of
+from clinpeft.data.statistics import count_labels, counts_of, words_of
 from clinpeft.errors import BadInput
-from clinpeft.files import replacing_folder, sha256_file
+from clinpeft.files import remove_leftovers, replacing_folder, sha256_file
 from clinpeft.sources.base import SOURCES, RawFiles
 from clinpeft.tasks.base import BuildLog, Example, Task
+
+LISTED_ANOMALIES = 100
+"""Of each kind: a card is read by people. How many there were stands among the filter steps."""
 
 
 class WatchedFiles(RawFiles):
     """Raw files that must not change between the first look and the checksum."""
+
+    hashes_while_reading: ClassVar[bool] = True
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
@@ -43,20 +63,32 @@ class WatchedFiles(RawFiles):
         return SourceUse(name=source, release=release, files=files)
 
 
-def build_task(task: Task, name: str, raw: Path, out: Path, *, limit: int | None = None) -> TaskDataset:
+def build_task(
+    task: Task,
+    name: str,
+    raw: Path,
+    out: Path,
+    *,
+    limit: int | None = None,
+    seen_by: tuple[Contamination, ...] = (),
+) -> TaskDataset:
     """Build the registered task `name` from the raw folder `raw` (or one above it) into `<out>/<name>/`.
 
     limit: keep the first so many examples of each split; such a dataset has another fingerprint.
+    seen_by: the models that were pre-trained on text of the task's source, for the card.
     Raises BadInput when the raw files are not found or break a rule; nothing is written then.
     """
     source = SOURCES.get(task.source)()
     root = source.find(raw)
     if root is None:
         folders = f" (looked for {', '.join(source.folders)})" if source.folders else ""
-        raise BadInput(str(raw), f"holds no raw files of source '{task.source}'{folders}", f"get them: {task.download}")
+        others = [other for other, entry in SOURCES if entry.folders and entry().find(raw) is not None]
+        instead = f", but those of {' and '.join(others)}" if others else ""
+        rule = f"holds no raw files of source '{task.source}'{folders}{instead}"
+        raise BadInput(str(raw), rule, f"get them: {task.download}")
     files, log = WatchedFiles(root), BuildLog()
     description = describe_task(task, name, source.release, limit)
-    return write_dataset(task.examples(files, log), description, files, log, out, limit=limit)
+    return write_dataset(task.examples(files, log), description, files, log, out, limit=limit, seen_by=seen_by)
 
 
 def write_dataset(
@@ -67,23 +99,25 @@ def write_dataset(
     out: Path,
     *,
     limit: int | None = None,
+    seen_by: tuple[Contamination, ...] = (),
 ) -> TaskDataset:
     """Split, check and write examples (ids and text as the source gives them) to `<out>/<description.name>/`.
 
-    Splits are the examples' own when they have one, else by a hash of the subject (70/10/20). Raises BadInput when an
-    example breaks a rule, a split is empty, a subject stands in two, or train holds one class only.
+    Splits are the examples' own when they have one, else by a hash of the subject (70/10/20). What a killed build of
+    this dataset left behind is cleared away. Raises BadInput when an example breaks a rule, a split is empty, a subject
+    stands in two, or train holds one class only.
     """
     folder = out / description.name
     _refuse_foreign_folder(folder)
     splits, description = _split(_checked(examples, description, log), description, limit)
-    duplicates = _handle_duplicates(splits, description, log)
+    duplicates = handle_duplicates(splits, description, log)
     labels = _labels_in_order(splits, description, log)
     shared = num_shared((example.subject for example in splits[split]) for split in SPLITS)
     if shared and description.split_by is not None:
         raise BadInput(description.name, f"{shared} subjects stand in more than one split", "put each in one split")
     use = files.describe(description.source, description.release)
     splits = _with_hashed_ids(splits, description.source)
-    return _write(folder, _card(description, use, labels, splits, duplicates, shared, log), splits)
+    return _write(folder, _card(description, use, labels, splits, duplicates, shared, log, seen_by), splits)
 
 
 def _refuse_foreign_folder(folder: Path) -> None:
@@ -120,9 +154,9 @@ def _split(examples: Iterable[Example], description: Description, limit: int | N
     has_split: set[bool] = set()
     for example in examples:
         has_split.add(example.split is not None)
-        split = example.split or split_by_hash(description.source, example.subject)
-        if limit is None or len(splits[split]) < limit:
-            splits[split].append(example)
+        side = example.split or split_by_hash(description.source, example.subject)
+        if limit is None or len(splits[side]) < limit:
+            splits[side].append(example)
         elif all(len(kept) >= limit for kept in splits.values()):
             break
     if len(has_split) > 1:
@@ -131,25 +165,8 @@ def _split(examples: Iterable[Example], description: Description, limit: int | N
         if not kept and not (split == "validation" and description.folds):
             raise BadInput(description.name, f"the {split} split is empty", "give more examples, or split otherwise")
     if has_split == {False}:
-        description = replace(description, split_method="hash")
+        description = replace(description, split_method="hash", splits_are_ours=True)
     return splits, description
-
-
-def _handle_duplicates(splits: Splits, description: Description, log: BuildLog) -> Duplicates:
-    """Count texts that stand in a later split too; where the split is no official one, train loses its copies."""
-    later = {text_key(example) for example in splits["test"]}
-    num_exact = sum(text_key(example) in later for example in splits["validation"])
-    later |= {text_key(example) for example in splits["validation"]}
-    kept = [example for example in splits["train"] if text_key(example) not in later]
-    num_copies = len(splits["train"]) - len(kept)
-    num_exact += num_copies
-    if num_copies == 0 or not (description.is_own or description.split_method == "hash"):
-        return Duplicates(exact=num_exact, near=None, dropped=0)
-    if not kept:
-        raise BadInput(description.name, "every training text stands in validation or test too", "look at the files")
-    splits["train"] = kept
-    log.filtered("train-copies-of-validation-or-test", len(kept), num_copies)
-    return Duplicates(exact=num_exact, near=None, dropped=num_copies)
 
 
 def _labels_in_order(splits: Splits, description: Description, log: BuildLog) -> tuple[str, ...]:
@@ -170,7 +187,9 @@ def _labels_in_order(splits: Splits, description: Description, log: BuildLog) ->
             log.anomaly(f"{split}.parquet", None, "class-only-in-train")
     named = {label for examples in splits.values() for example in examples for label in example.missing}
     unseen = (found["validation"] | found["test"] | named) - found["train"]
-    labels = description.labels or (*sorted(found["train"]), *sorted(unseen))
+    labels = log.labels or description.labels or (*sorted(found["train"]), *sorted(unseen))
+    if log.labels is not None and not (found["train"] | unseen).issubset(labels):
+        raise BadInput(description.name, "an example has a label that the task does not list")
     if description.positive is not None and description.positive not in labels:
         raise BadInput(description.name, f"the positive class is none of the {len(labels)} classes", "check 'positive'")
     return labels
@@ -198,7 +217,9 @@ def _card(
     duplicates: Duplicates,
     shared: int,
     log: BuildLog,
+    seen_by: tuple[Contamination, ...],
 ) -> Card:
+    anomalies = _listed_anomalies(log)
     return Card(
         name=description.name,
         version=description.version,
@@ -223,19 +244,40 @@ def _card(
         counts={split: counts_of(examples, labels, description.kind) for split, examples in splits.items()},
         words={split: words_of(examples) for split, examples in splits.items()},
         duplicates=duplicates,
-        anomalies=tuple(Anomaly(file=file, line=line, code=code) for file, line, code in log.anomalies),
+        anomalies=anomalies,
         expected=tuple(
-            Expected(what=what, published=old, got=got, evidence=tag, verdict="equal" if old == got else "differs")
-            for what, old, got, tag in log.expected
+            _compared(what, published, got, evidence, why) for what, published, got, evidence, why in log.expected
         ),
-        contamination=(),
+        contamination=seen_by,
         files={},
     )
+
+
+def _listed_anomalies(log: BuildLog) -> tuple[Anomaly, ...]:
+    """The first of each kind; where there are more, a filter step says how many are listed and how many are not."""
+    listed: list[Anomaly] = []
+    num: Counter[str] = Counter()
+    for file, line, code in log.anomalies:
+        num[code] += 1
+        if num[code] <= LISTED_ANOMALIES:
+            listed.append(Anomaly(file=file, line=line, code=code))
+    for code, number in num.items():
+        if number > LISTED_ANOMALIES:
+            log.filtered(f"{LISTED_ONLY}{code}", LISTED_ANOMALIES, number - LISTED_ANOMALIES)
+    return tuple(listed)
+
+
+def _compared(what: str, published: float, got: float, evidence: Literal["V", "A", "M"], why: str | None) -> Expected:
+    verdict: Literal["equal", "explained", "differs"] = "differs" if why is None else "explained"
+    if published == got:
+        verdict, why = "equal", None
+    return Expected(what=what, published=published, got=got, evidence=evidence, verdict=verdict, why=why)
 
 
 def _write(folder: Path, card: Card, splits: Splits) -> TaskDataset:
     """All files at once and private whatever the umask: they hold patients' text."""
     make_private_folder(folder.parent)
+    remove_leftovers(folder.parent, folder.name)
     groups = list(dict.fromkeys(name for split in SPLITS for example in splits[split] for name in example.groups))
     with replacing_folder(folder) as temporary:
         temporary.chmod(0o700)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Literal
 
 from pydantic import Field
@@ -10,6 +11,8 @@ from clinpeft.frozen import Frozen
 from clinpeft.spec import Kind, Scalar
 
 SPLITS = ("train", "validation", "test")
+LISTED_ONLY = "anomalies listed: "
+"""Starts the filter step that says how many anomalies of one kind the card lists (kept) and leaves out (dropped)."""
 
 
 class SourceFile(Frozen):
@@ -35,7 +38,7 @@ class Split(Frozen):
     by: str | None
     """What stays on one side: `subject`, `document`, a column; null when rows were split one by one."""
     shared_subjects: int
-    """Subjects that stand in more than one split; 0 unless `by` is null."""
+    """Subjects that stand in more than one split; 0 unless `by` is null (a published split that parts rows)."""
     folds: int = 0
     seed: int = 0
 
@@ -67,12 +70,14 @@ class Words(Frozen):
 
 
 class Duplicates(Frozen):
-    """Equal or nearly equal texts across splits."""
+    """Texts of train and validation of which a later split holds an equal or nearly equal one."""
 
     exact: int
     near: int | None
-    """Null when not looked for."""
+    """Near copies that are not exact: texts of 50 words or more whose 8-word shingles have a Jaccard similarity of at
+    least 0.8. Null when no text of validation or test is that long."""
     dropped: int
+    """How many of both left train."""
 
 
 class Anomaly(Frozen):
@@ -130,3 +135,15 @@ class Card(Frozen):
     contamination: tuple[Contamination, ...]
     files: dict[str, str]
     """SHA-256 of the Parquet files, by name."""
+
+    def num_anomalies(self) -> dict[str, int]:
+        """How many anomalies of each kind there were, also those that are not listed."""
+        num = Counter(anomaly.code for anomaly in self.anomalies)
+        for step in self.filters:
+            if step.step.startswith(LISTED_ONLY):
+                num[step.step.removeprefix(LISTED_ONLY)] += step.dropped
+        return dict(num)
+
+    def has_hindsight(self) -> bool:
+        """Whether its texts were written after the outcome that they are to foretell."""
+        return self.options.get("text") == "full" and self.options.get("allow_hindsight") is True

@@ -54,8 +54,12 @@ class TaskDataset:
                 raise GateRefused(f"{path}: is missing; build the dataset again")
             if sha256_file(path) != expected:
                 raise GateRefused(f"{path}: has changed since it was built; build the dataset again")
-        if self.card.split.by is not None and (shared := self.num_shared_subjects()):
+        shared, told = self.num_shared_subjects(), self.card.split.shared_subjects
+        if shared and self.card.split.by is not None:
             raise GateRefused(f"{self.folder}: {shared} subjects stand in more than one split; build the dataset again")
+        if shared != told:
+            rule = f"{shared} subjects stand in more than one split, and the card says {told}"
+            raise GateRefused(f"{self.folder}: {rule}; build the dataset again")
 
     def num_shared_subjects(self) -> int:
         """How many subjects stand in more than one split, counted from the files."""

@@ -10,7 +10,7 @@ from clinpeft.frozen import fingerprint
 from clinpeft.spec import Kind, Scalar
 from clinpeft.tasks.base import Task
 
-DATASET_CODE = "1"
+DATASET_CODE = "2"
 """Raised whenever the same raw files and options give other datasets for a reason outside the task's own version."""
 
 SplitMethod = Literal["official", "core", "hash", "paper", "user"]
@@ -39,7 +39,9 @@ class Description:
     """With folds, train is the whole pool and validation may be empty."""
     seed: int = 0
     is_own: bool = False
-    """Of the user's files: a class that train lacks is refused rather than noted, and copies leave train."""
+    """Of the user's files: a class that train lacks is refused rather than noted, and exact copies leave train."""
+    splits_are_ours: bool = False
+    """Cut here, not published nor given: copies and near copies leave train."""
 
     def fingerprint(self, use: SourceUse) -> str:
         """SHA-256 over name, version, code, mode, options and the raw files' checksums; no path, no site key."""
@@ -65,7 +67,7 @@ def describe_task(task: Task, name: str, release: str | None, limit: int | None 
     method: SplitMethod = next((known for known in get_args(SplitMethod) if known == named), "official")
     return Description(
         name=name,
-        kind=task.kind,
+        kind=task.kind_built(),
         metric=task.metric,
         source=task.source,
         labels=task.labels,
@@ -76,5 +78,5 @@ def describe_task(task: Task, name: str, release: str | None, limit: int | None 
         release=release,
         terms=task.terms,
         split_method=method,
-        split_by=None if task.split_by == "row" else task.split_by,
+        split_by=task.keeps_together(),
     )

@@ -240,7 +240,7 @@ def _cut(rows: Rows, split: SplitChoice, description: Description) -> tuple[list
         if len(pool) < folds:
             raise BadInput(description.name, f"{len(pool)} subjects cannot fill {folds} folds", "ask for fewer folds")
     cut = [_in_split(example, SPLITS[part]) for example, part in zip(examples, parts, strict=True)]
-    return cut, replace(description, folds=folds, seed=seed)
+    return cut, replace(description, folds=folds, seed=seed, splits_are_ours=True)
 
 
 def _parts_by_time(

@@ -8,22 +8,14 @@ from collections.abc import Sequence
 from datetime import date
 
 from clinpeft.errors import BadInput
+from clinpeft.tasks._hash_split import split_by_hash
 from clinpeft.tasks.base import Example
+
+__all__ = ["Labels", "Splits", "assign_folds", "joined", "newest", "share_out", "split_by_hash"]
 
 Splits = dict[str, list[Example]]
 Labels = Sequence[str | Sequence[str]]
 """Per example its class, or its classes (none for an example without)."""
-
-
-def split_by_hash(source: str, subject: str) -> str:
-    """The split of a subject where none is official: 70/10/20, the same in every task of a source.
-
-    >>> split_by_hash("mimic3", "10006")
-    'train'
-    """
-    digest = hashlib.sha256(f"split-v1|{source}|{subject}".encode()).hexdigest()
-    u = int(digest[:16], 16) / 2**64
-    return "train" if u < 0.70 else "validation" if u < 0.80 else "test"
 
 
 def assign_folds(labels: Labels, subjects: Sequence[str], k: int, seed: int) -> list[int]:

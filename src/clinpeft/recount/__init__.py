@@ -26,6 +26,8 @@ class Recounted:
     """Its class or classes, sorted; for entities the type of every span, sorted, repeats kept."""
     text: str | None = field(default=None, repr=False)
     """The example's text, where the parser makes it independently."""
+    text_b: str | None = field(default=None, repr=False)
+    """The second text of a pair."""
 
 
 def parser_of(source: str) -> Callable[[str, Path, Options], Iterator[Recounted]] | None:

@@ -48,14 +48,23 @@ def caveats(
 def grave_caveats(cards: Mapping[str, Card]) -> Iterator[str]:
     """Those that make the scores themselves doubtful."""
     for task, card in cards.items():
-        if card.split.by is None:
+        if card.split.shared_subjects:
+            shared = count(card.split.shared_subjects, "subject")
+            how = ", as in the published pipeline" if card.split.method == "paper" else ""
+            yield (
+                f"{task}: {shared} stand in more than one split{how}. Scores are probably too good; do not decide "
+                "anything on them."
+            )
+        elif card.split.by is None and card.split.method != "paper":
             yield (
                 f"{task}: the examples carry no patient identifier, so one patient may stand in training and test at "
                 "once. Scores are probably too good; do not decide anything on them."
             )
-        elif card.split.shared_subjects:
-            shared = count(card.split.shared_subjects, "subject")
-            yield f"{task}: {shared} stand in more than one split. Scores are probably too good."
+        if card.has_hindsight():
+            yield (
+                f"{task}: the texts were written when the outcome was known, and tell it (text=full). The scores say "
+                "nothing about foretelling it."
+            )
 
 
 def cards_of(configurations: Sequence[Configuration]) -> dict[str, Card]:

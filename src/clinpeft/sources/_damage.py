@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import struct
 import tarfile
+import zipfile
 import zlib
 from collections.abc import Iterator
 
@@ -22,6 +24,18 @@ def refusing_damage(name: str) -> Iterator[None]:
         raise BadInput(name, "the compressed file is damaged", "download it again") from None
     except OSError as error:
         raise BadInput(name, f"cannot be read ({error.strerror})") from None
+
+
+@contextlib.contextmanager
+def refusing_broken_archives(name: str) -> Iterator[None]:
+    """Likewise, and also what tarfile and zipfile stumble over in headers that make no sense."""
+    with refusing_damage(name):
+        try:
+            yield
+        except BadInput:
+            raise
+        except (zipfile.BadZipFile, struct.error, ValueError, LookupError, ArithmeticError, RuntimeError):
+            raise BadInput(name, "the compressed file is damaged", "download it again") from None
 
 
 def decoded(data: bytes, name: str, *, offset: int = 0) -> str:

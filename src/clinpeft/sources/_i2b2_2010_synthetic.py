@@ -1,4 +1,4 @@
-"""Invented i2b2/VA 2010 releases: the three unpacked archives, with what makes the real ones hard to read."""
+"""Invented i2b2/VA 2010 releases: the three archives, with what makes the real ones hard to read."""
 
 from __future__ import annotations
 
@@ -8,9 +8,19 @@ from pathlib import Path
 from clinpeft.errors import BadInput
 from clinpeft.files import stopping_when_disk_is_full
 from clinpeft.sources._canary import canary
-from clinpeft.sources._i2b2_2010_documents import FLIPPED, Invented, invent, mention, write_sentence
+from clinpeft.sources._i2b2_2010_annotations import ConceptType
+from clinpeft.sources._i2b2_2010_documents import (
+    FLIPPED,
+    Invented,
+    best_relation_f1,
+    blur_assertions,
+    invent,
+    mention,
+    write_sentence,
+)
 from clinpeft.sources._i2b2_2010_phrases import Template
-from clinpeft.sources.i2b2_2010 import ARCHIVES, ConceptType
+from clinpeft.sources._tar_writing import write_tar_gz
+from clinpeft.sources.i2b2_2010 import ARCHIVES
 
 QUIRKS_FROM = 10
 """Documents; smaller sets hold no planted quirks."""
@@ -18,35 +28,36 @@ TRAIN_SHARE, BETH_SHARE = 0.6, 73 / 170
 
 
 def write_release(out: Path, *, num_documents: int, seed: int) -> dict[str, float]:
-    """Write the folders of the three archives below `out`; same arguments give the same bytes.
+    """Write the three archives to `out`; same arguments give the same bytes.
 
-    Returns `best_f1`, which nobody's strict entity F1 can be expected to exceed, and the numbers of documents, lines
-    and concepts.
+    Returns `best_f1`, which nobody's strict entity F1 can be expected to exceed, `best_assertion_accuracy` and
+    `best_relation_f1`, likewise, and the numbers of documents, lines, concepts and relations.
     """
     if num_documents < 1:
         raise BadInput("--patients", "must be at least 1")
     rng = random.Random(seed)
     documents = [invent(rng, number) for number in range(1, num_documents + 1)]
+    best_f1_of_relations = best_relation_f1(documents)
     num_train = round(TRAIN_SHARE * num_documents)
     num_beth = round(BETH_SHARE * num_train)
     if num_documents >= QUIRKS_FROM:
         _plant(documents, num_beth, num_train, rng)
-    training = out / ARCHIVES[0]
-    # Hundreds of small files: written plainly, as syncing each would take longer than everything else.
-    with stopping_when_disk_is_full(out / ARCHIVES[0]):
-        for name, document in zip(_names(rng, num_documents, num_beth, num_train), documents, strict=True):
-            part = "beth" if document.number <= num_beth else "partners" if document.number <= num_train else None
-            if part is None:
-                _write_document(document, name, out / ARCHIVES[2], out / ARCHIVES[1], "concepts")
-            else:
-                _write_document(document, name, training / part / "txt", training / part, "concept")
-        stray = f"Not annotated {canary(num_documents + 1)} .\n"
-        _write(training / "partners/unannotated/999.txt", stray.encode())
+    # Apart from the other random choices, so that texts and concepts of a seed stay what they were.
+    blur = random.Random(f"assertions {seed}")
+    for document in documents:
+        blur_assertions(document, blur)
+    names = _names(rng, num_documents, num_beth, num_train)
+    with stopping_when_disk_is_full(out):
+        for archive, files in _archives(documents, names, num_beth, num_train).items():
+            write_tar_gz(out / f"{archive}.tar.gz", sorted(files.items()))
     return {
         "best_f1": 1 - FLIPPED,
+        "best_assertion_accuracy": 1 - FLIPPED,
+        "best_relation_f1": best_f1_of_relations,
         "documents": num_documents,
         "lines": sum(len(document.lines) for document in documents),
         "concepts": sum(len(document.mentions) for document in documents),
+        "relations": sum(len(document.relations) for document in documents),
     }
 
 
@@ -56,16 +67,30 @@ def _names(rng: random.Random, num_documents: int, num_beth: int, num_train: int
     return [*beth, *partners, *(f"{number:04d}" for number in range(1, 1 + num_documents - num_train))]
 
 
-def _write_document(document: Invented, name: str, texts: Path, annotations: Path, concepts: str) -> None:
-    _write(texts / f"{name}.txt", document.text())
-    _write(annotations / concepts / f"{name}.con", document.con())
-    _write(annotations / "ast" / f"{name}.ast", document.ast())
-    _write(annotations / "rel" / f"{name}.rel", document.rel())
+def _archives(
+    documents: list[Invented], names: list[str], num_beth: int, num_train: int
+) -> dict[str, dict[str, bytes]]:
+    """The files of each archive by their path in it."""
+    training, reference, test = (dict[str, bytes]() for _ in ARCHIVES)
+    for name, document in zip(names, documents, strict=True):
+        if document.number > num_train:
+            test[f"{ARCHIVES[2]}/{name}.txt"] = document.text()
+            reference.update(_annotations(document, name, ARCHIVES[1], "concepts"))
+        else:
+            folder = f"{ARCHIVES[0]}/{'beth' if document.number <= num_beth else 'partners'}"
+            training[f"{folder}/txt/{name}.txt"] = document.text()
+            training.update(_annotations(document, name, folder, "concept"))
+    stray = f"Not annotated {canary(len(documents) + 1)} .\n"
+    training[f"{ARCHIVES[0]}/partners/unannotated/999.txt"] = stray.encode()
+    return dict(zip(ARCHIVES, (training, reference, test), strict=True))
 
 
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
+def _annotations(document: Invented, name: str, folder: str, concepts: str) -> dict[str, bytes]:
+    return {
+        f"{folder}/{concepts}/{name}.con": document.con(),
+        f"{folder}/ast/{name}.ast": document.ast(),
+        f"{folder}/rel/{name}.rel": document.rel(),
+    }
 
 
 def _plant(documents: list[Invented], num_beth: int, num_train: int, rng: random.Random) -> None:

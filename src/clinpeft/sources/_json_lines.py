@@ -27,14 +27,15 @@ def read_json_lines(raw: RawFiles, path: Path) -> tuple[list[str], list[int], li
     for number, line in strict_lines(raw, path):
         if not line.strip():
             continue
-        row = _object(f"{path.name}: line {number}", line)
+        row = json_object(f"{path.name}: line {number}", line)
         columns.update(dict.fromkeys(row))
         numbers.append(number)
         rows.append(row)
     return list(columns), numbers, rows
 
 
-def _object(where: str, line: str) -> dict[str, Any]:
+def json_object(where: str, line: str) -> dict[str, Any]:
+    """One line's object. Raises BadInput, naming `where`, for what `read_json_lines` refuses."""
     try:
         value = json.loads(line, object_pairs_hook=_pairs, parse_constant=_constant, parse_float=_float)
     except _Refused as refused:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from datetime import date, datetime, timedelta
 
+from clinpeft.sources import _mimic3_coding as coding
 from clinpeft.sources import _mimic3_phrases as phrases
 from clinpeft.sources._canary import canary
 from clinpeft.sources._mimic3_phrases import say
@@ -21,8 +22,8 @@ class Hospital:
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)
         self.rows: dict[str, list[list[Cell]]] = {table: [] for table in TABLES}
-        self.probabilities: list[float] = []
-        """Of the admissions that become examples."""
+        self.examples: list[Stay] = []
+        """The admissions that become examples of mimic3-mortality."""
         self._last_hadm, self._last_subject = 100_000, 10_000
 
     def add(self, table: str, **cells: Cell) -> None:
@@ -67,7 +68,7 @@ class Hospital:
     def write_up(self, stay: Stay) -> None:
         """The usual notes of an admission; it becomes an example."""
         self.add_note(stay, summary(stay, summary_sections(stay, self.next_canary(), self.rng)))
-        self.probabilities.append(stay.traits.probability)
+        self.examples.append(stay)
         for category, phrase in phrases.OTHER_NOTES.items():
             if self.rng.random() < 0.3:
                 text = f"{say(self.rng, phrase)} {self.next_canary()}"
@@ -103,7 +104,8 @@ class Hospital:
 
     def add_titles(self) -> None:
         """The dictionaries of codes; a few codes in use are missing there, as in the release."""
-        for table, titles in (("D_ICD_DIAGNOSES", phrases.DIAGNOSES), ("D_ICD_PROCEDURES", phrases.PROCEDURES)):
+        diagnoses, procedures = phrases.DIAGNOSES | coding.DIAGNOSES, phrases.PROCEDURES | coding.PROCEDURES
+        for table, titles in (("D_ICD_DIAGNOSES", diagnoses), ("D_ICD_PROCEDURES", procedures)):
             for code, (short, long) in titles.items():
                 self.add(table, ICD9_CODE=code, SHORT_TITLE=short, LONG_TITLE=long)
 
@@ -182,10 +184,9 @@ class Hospital:
         )
 
     def _enter_codes(self, stay: Stay, ids: dict[str, int]) -> None:
-        for position, code in enumerate((*stay.traits.reason_codes, stay.traits.background_code), start=1):
+        for position, code in enumerate(coding.diagnoses_of(stay), start=1):
             self.add("DIAGNOSES_ICD", **ids, SEQ_NUM=position, ICD9_CODE=code)
-        procedures = [code for reason in stay.traits.reason_codes for code in phrases.PROCEDURES_OF.get(reason, ())]
-        for position, code in enumerate(dict.fromkeys(procedures), start=1):
+        for position, code in enumerate(coding.procedures_of(stay), start=1):
             self.add("PROCEDURES_ICD", **ids, SEQ_NUM=position, ICD9_CODE=code)
 
     def _enter_death(self, stay: Stay) -> None:

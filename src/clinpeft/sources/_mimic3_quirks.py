@@ -51,7 +51,7 @@ def _plant_notes(hospital: Hospital) -> None:
     text = summary(second, summary_sections(second, hospital.next_canary(), hospital.rng))
     hospital.add_note(first, text)
     hospital.add_note(second, text)
-    hospital.probabilities.append(second.traits.probability)
+    hospital.examples.append(second)
 
     stay = hospital.admit(hospital.new_patient())
     _add(hospital, stay, is_error=True)
@@ -79,7 +79,7 @@ def _plant_layouts(hospital: Hospital) -> None:
 
     stay = hospital.admit(hospital.new_patient())
     hospital.add_note(stay, summary(stay, _sections(hospital, stay)).replace("\n", "\r\n"))
-    hospital.probabilities.append(stay.traits.probability)
+    hospital.examples.append(stay)
 
     stay = hospital.admit(hospital.new_patient())
     dictated = (
@@ -134,4 +134,4 @@ def _add(
     error = "1" if is_error else None
     hospital.add_note(stay, text, category=category, description=description, ISERROR=error)
     if is_example:
-        hospital.probabilities.append(stay.traits.probability)
+        hospital.examples.append(stay)

@@ -12,7 +12,10 @@ from pathlib import Path
 from clinpeft.errors import BadInput
 from clinpeft.files import replacing
 from clinpeft.sources._mimic3_hospital import Cell, Hospital
+from clinpeft.sources._mimic3_newborns import add_newborns
 from clinpeft.sources._mimic3_quirks import plant
+from clinpeft.sources._mimic3_ventilation import FILE as LABEL_FILE
+from clinpeft.sources._mimic3_ventilation import ventilation_labels
 from clinpeft.sources.mimic3 import TABLES
 
 QUIRKS_FROM = 20
@@ -24,8 +27,8 @@ READMITTED = 0.13
 def write_release(out: Path, *, num_patients: int, seed: int) -> dict[str, float]:
     """Write the tables to `out`; same arguments give the same bytes.
 
-    num_patients: regular patients; from 20 on, some 25 patients with planted quirks come on top.
-    Returns `best_auroc` and the numbers of patients, admissions and notes.
+    num_patients: regular patients; from 20 on, some 25 patients with planted quirks and some newborns come on top.
+    Returns `best_auroc` (of mortality), `best_auroc_ventilation` and the numbers of patients, admissions and notes.
     """
     if num_patients < 1:
         raise BadInput("--patients", "must be at least 1")
@@ -39,11 +42,16 @@ def write_release(out: Path, *, num_patients: int, seed: int) -> dict[str, float
             hospital.write_up(stay)
     if num_patients >= QUIRKS_FROM:
         plant(hospital)
+        add_newborns(hospital, max(3, num_patients // 15))
     hospital.add_titles()
     for table in TABLES:
         _write_table(out / f"{table}.csv.gz", table, hospital.rows[table])
+    labels, of_long_ventilation = ventilation_labels(hospital.examples, seed)
+    with replacing(out / LABEL_FILE) as temporary:
+        temporary.write_bytes(labels)
     return {
-        "best_auroc": expected_auroc(hospital.probabilities),
+        "best_auroc": expected_auroc(stay.traits.probability for stay in hospital.examples),
+        "best_auroc_ventilation": expected_auroc(of_long_ventilation),
         "patients": len(hospital.rows["PATIENTS"]),
         "admissions": len(hospital.rows["ADMISSIONS"]),
         "notes": len(hospital.rows["NOTEEVENTS"]),

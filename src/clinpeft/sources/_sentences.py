@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 _BREAK = re.compile(r"""\n+|(?:(?<=[.!?])|(?<=[.!?]["')\]]))\s+(?=["'(\[]?[A-Z0-9])""")
-_ABBREVIATION = re.compile(r"(?:\b(?:Drs?|Mrs?|Ms|Prof|St|No|Nos|Fig|Figs|vs|cf|ca|approx|al|e\.g|i\.e)|\b[A-Z])\.$")
+ABBREVIATION = re.compile(r"(?:\b(?:Drs?|Mrs?|Ms|Prof|St|No|Nos|Fig|Figs|vs|cf|ca|approx|al|e\.g|i\.e)|\b[A-Z])\.$")
 _WORD = re.compile(r"\w+|[^\w\s]")
 
 
@@ -20,7 +20,7 @@ def sentences_in(text: str, whole: Iterable[tuple[int, int]] = ()) -> list[tuple
     [(0, 9), (10, 25)]
     """
     breaks = [(found.start(), found.end()) for found in _BREAK.finditer(text)]
-    breaks = [place for place in breaks if not _ABBREVIATION.search(text, max(0, place[0] - 10), place[0])]
+    breaks = [place for place in breaks if not ABBREVIATION.search(text, max(0, place[0] - 10), place[0])]
     for start, end in whole:
         breaks = [place for place in breaks if not (start < place[1] and place[0] < end)]
     edges = [0, *(edge for place in breaks for edge in place), len(text)]

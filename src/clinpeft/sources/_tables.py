@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from clinpeft.errors import BadInput, did_you_mean
-from clinpeft.files import sha256_file
 from clinpeft.sources._damage import decoded, refusing_damage
 from clinpeft.sources._positions import listed
 from clinpeft.sources.base import RawFiles
 
+if TYPE_CHECKING:
+    from clinpeft.sources._row_blocks import RowBlock
+
 CHUNK_BYTES = 1 << 20
 LONGEST_FIELD = 16 << 20
 """Characters; the longest note of MIMIC-III has some 60,000, and a missing quote must not swallow the memory."""
+BLOCK_BYTES = 2 << 20
+ROWS_AT_ONCE = 1_000
 SUMS_FILE = "SHA256SUMS.txt"
+_PLAIN_HEADER = re.compile(rb'(?:\xef\xbb\xbf)?((?:"\w+"|\w+)(?:,(?:"\w+"|\w+))+)\n')
 
 
 class Table:
@@ -33,25 +41,56 @@ class Table:
         self._raw, self._path, self._columns, self._known = raw, path, columns, known
 
     def __iter__(self) -> Iterator[tuple[int, list[str]]]:
-        csv.field_size_limit(max(csv.field_size_limit(), LONGEST_FIELD))
+        with self._opened() as stream:
+            yield from self._rows(_lines(iter(lambda: stream.read(CHUNK_BYTES), b""), self.name))
+
+    def blocks(self, block_bytes: int = BLOCK_BYTES) -> Iterator[RowBlock]:
+        """The same rows, thousands at a time and not decoded: for a large table of which few rows are wanted.
+
+        Refuses what reading row by row refuses. From the first unusual place on, rows are read one by one.
+        """
+        from clinpeft.sources._row_blocks import PlainRows, RowBlock, Unread, read_ahead
+
+        with self._opened() as stream, contextlib.closing(read_ahead(stream, block_bytes)) as pieces:
+            left, header = Unread(bytes(next(pieces, b""))), list[str]()
+            if plain := _PLAIN_HEADER.match(left.data):
+                header = plain[1].decode().replace('"', "").split(",")
+                columns = dict(zip(self._columns, self._places(header), strict=True))
+                left = Unread(left.data[plain.end() :], plain.end(), 2)
+                plain_rows = PlainRows(left, pieces, header, columns, LONGEST_FIELD)
+                yield from plain_rows
+                left = plain_rows.left
+            rows = self._rows(_lines(chain((left.data,), pieces), self.name, left.offset), left.line, header)
+            while some := list(islice(rows, ROWS_AT_ONCE)):
+                yield RowBlock.of_rows(some, self._columns)
+
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[io.BufferedIOBase]:
         with self._raw.open_binary(self._path) as stream, refusing_damage(self.name):
-            reader = csv.reader(_lines(stream, self.name), strict=True)
-            line, misfits = 1, list[int]()
-            try:
-                header = next(reader, [])
-                places = self._places(header)
-                line = reader.line_num + 1
-                for row in reader:
-                    if row[:1] == header[:1] and row == header:
-                        rule = "repeats the header: two files were appended to each other"
-                        raise BadInput(self.where(line), rule, "download the file again")
-                    if len(row) == len(header):
-                        yield line, [row[place] for place in places]
-                    elif row:
-                        misfits.append(line)
-                    line = reader.line_num + 1
-            except csv.Error as error:
-                raise BadInput(self.where(line), f"is no valid CSV ({error})", "download the file again") from None
+            yield stream
+
+    def _rows(
+        self, lines: Iterable[str], line: int = 1, header: list[str] | None = None
+    ) -> Iterator[tuple[int, list[str]]]:
+        """The rows in `lines`, of which the first is `line` of the file; without a `header`, that is the first row."""
+        csv.field_size_limit(max(csv.field_size_limit(), LONGEST_FIELD))
+        reader = csv.reader(lines, strict=True)
+        num_before, misfits = line - 1, list[int]()
+        try:
+            header = header or next(reader, [])
+            places = self._places(header)
+            line = num_before + reader.line_num + 1
+            for row in reader:
+                if row[:1] == header[:1] and row == header:
+                    rule = "repeats the header: two files were appended to each other"
+                    raise BadInput(self.where(line), rule, "download the file again")
+                if len(row) == len(header):
+                    yield line, [row[place] for place in places]
+                elif row:
+                    misfits.append(line)
+                line = num_before + reader.line_num + 1
+        except csv.Error as error:
+            raise BadInput(self.where(line), f"is no valid CSV ({error})", "download the file again") from None
         if misfits:
             rule = f"do not have the {len(header)} fields of the header"
             raise BadInput(f"{self.name}, {listed('line', misfits)}", rule, "download the file again")
@@ -108,23 +147,28 @@ def find_table(raw: RawFiles, table: str) -> Path | None:
     return None
 
 
-def check_sum(raw: RawFiles, path: Path) -> None:
-    """Raises BadInput if the release's SHA256SUMS.txt lies beside `path` and gives it another checksum."""
-    sums = path.parent / SUMS_FILE
+def check_sum(raw: RawFiles, path: Path, folder: Path | None = None) -> None:
+    """Raises BadInput if the release's SHA256SUMS.txt in `folder` (by default beside `path`) has another checksum."""
+    folder = folder or path.parent
+    name, sums = path.relative_to(folder).as_posix(), folder / SUMS_FILE
     if not sums.is_file():
         return
     lines = [line.split(maxsplit=1) for line in sums.read_text(encoding="utf-8", errors="replace").splitlines()]
     listed = {line[1].lstrip("*./").strip(): line[0].lower() for line in lines if len(line) == 2}
-    if path.name in listed and listed[path.name] != sha256_file(path):
+    raw.note(path)
+    if name in listed and listed[name] != raw.sha256(path):
         remedy = "download it again, or accept it with --set allow_modified=true"
         raise BadInput(str(path.relative_to(raw.root)), f"differs from its checksum in {SUMS_FILE}", remedy)
 
 
-def _lines(stream: io.BufferedIOBase, name: str) -> Iterator[str]:
-    """The lines with their ends. Only LF ends one, so that a CR inside a quoted note survives."""
-    offset, rest = 0, b""
-    while chunk := stream.read(CHUNK_BYTES):
-        data = rest + chunk
+def _lines(pieces: Iterable[bytes | memoryview], name: str, offset: int = 0) -> Iterator[str]:
+    """The lines with their ends. Only LF ends one, so that a CR inside a quoted note survives.
+
+    offset: the byte of the file with which the first piece starts.
+    """
+    rest = b""
+    for piece in pieces:
+        data = rest + piece
         cut = data.rfind(b"\n") + 1
         if len(data) - cut > LONGEST_FIELD:
             raise BadInput(f"{name}, byte {offset + cut:,}", f"starts a line of over {LONGEST_FIELD:,} bytes")

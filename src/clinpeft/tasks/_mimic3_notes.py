@@ -9,14 +9,21 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
+from typing import TYPE_CHECKING
 
 from clinpeft.errors import BadInput
 from clinpeft.sources._tables import Table
 from clinpeft.sources.base import RawFiles
 from clinpeft.sources.mimic3 import open_table
 from clinpeft.tasks.base import BuildLog
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from clinpeft.sources._row_blocks import RowBlock
 
 SECTIONS: dict[str, str] = {
     "CHIEF COMPLAINT": "chief complaint:",
@@ -32,10 +39,10 @@ SECTIONS: dict[str, str] = {
 MAIN_SECTIONS = ("CHIEF COMPLAINT", "PRESENT ILLNESS", "MEDICAL HISTORY")
 NEXT_HEADER = r"\n\n[^(\\|\d.)\n]+?:"
 """A section ends at an empty line that is followed by something like a header."""
-_PATTERNS = {
-    header: re.compile(re.escape(searched) + "(.+?)" + NEXT_HEADER, re.IGNORECASE | re.DOTALL)
-    for header, searched in SECTIONS.items()
-}
+_NEXT = re.compile(NEXT_HEADER)
+NOTE_STEPS = ("with-admission-id", "known-admission", "not-newborn", "with-text", "discharge-summary")
+"""What a note must pass to be a summary of the cohort, in the order in which the card counts it."""
+KEPT = len(NOTE_STEPS)
 _UNDATED = date.max.toordinal()
 
 
@@ -99,30 +106,28 @@ def read_summaries(
 
     Raises BadInput when NOTEEVENTS holds no rows, as in the demo release.
     """
+    import numpy as np
+
     columns = ("ROW_ID", "SUBJECT_ID", "HADM_ID", "CHARTDATE", "CATEGORY", "DESCRIPTION", "TEXT")
     table = open_table(raw, "NOTEEVENTS", columns, allow_modified=allow_modified)
-    steps = ("with-admission-id", "known-admission", "not-newborn", "with-text", "discharge-summary")
-    num_dropped = dict.fromkeys(steps, 0)
+    num_dropped, admission_steps = np.zeros(len(NOTE_STEPS) + 1, int), _AdmissionSteps(admissions)
     summaries: list[Summary] = []
-    num_read = 0
-    for line, (row_id, subject, hadm_cell, day, category, description, text) in table:
-        num_read += 1
-        hadm = table.number(hadm_cell, "HADM_ID", line)
-        if step := _dropped_at(hadm, admissions, text, category):
-            num_dropped[step] += 1
-            continue
-        assert hadm is not None
-        ids = table.needed(row_id, "ROW_ID", line), table.needed(subject, "SUBJECT_ID", line)
-        if ids[1] != admissions[hadm].subject:
-            log.anomaly(table.name, line, "other-subject-than-in-admissions")
-        note = text.replace("\r\n", "\n")
-        summaries.append(Summary(_ordinal(day, table, line), *ids, hadm, description == "Report", note))
-    if num_read == 0:
+    for block in table.blocks():
+        step = admission_steps.of(block, table)
+        step[(step == KEPT) & block.is_empty("TEXT")] = NOTE_STEPS.index("with-text")
+        step[(step == KEPT) & ~block.equals("CATEGORY", "Discharge summary")] = NOTE_STEPS.index("discharge-summary")
+        num_dropped += np.bincount(step, minlength=len(num_dropped))
+        for line, cells in block.select(np.flatnonzero(step == KEPT)):
+            summary = _summary(cells, line, table)
+            if summary.subject != admissions[summary.hadm].subject:
+                log.anomaly(table.name, line, "other-subject-than-in-admissions")
+            summaries.append(summary)
+    if not (num_read := int(num_dropped.sum())):
         raise BadInput(table.name, "this release has no notes", "the demo leaves them out: get the full MIMIC-III 1.4")
     log.filtered("notes-read", num_read, 0)
-    for step, dropped in num_dropped.items():
+    for name, dropped in zip(NOTE_STEPS, num_dropped.tolist(), strict=False):
         num_read -= dropped
-        log.filtered(step, num_read, dropped)
+        log.filtered(name, num_read, dropped)
     return summaries
 
 
@@ -164,7 +169,7 @@ def admission_notes(notes: Iterable[AdmissionNote], log: BuildLog) -> Iterator[A
         num_kept += 1
         for header, body in sections.items():
             with_section[header] += bool(body)
-        yield replace(note, text=render(sections))
+        yield AdmissionNote(note.hadm, note.subject, note.row_id, render(sections))
     log.filtered("with-main-section", num_kept, num_dropped)
     for header, num_with in with_section.items():
         log.filtered(f"counted-only: has {header}", num_with, num_kept - num_with)
@@ -179,8 +184,8 @@ def admission_sections(text: str) -> dict[str, str]:
     >>> admission_sections("Chief Complaint:\\nchest pain\\n\\nService: CCU")["CHIEF COMPLAINT"]
     'chest pain'
     """
-    found = {header: pattern.search(text) for header, pattern in _PATTERNS.items()}
-    return {header: match[1].replace("\n", " ").strip() if match else "" for header, match in found.items()}
+    starts = _body_starts(text)
+    return {header: _body(text, starts.get(searched)) for header, searched in SECTIONS.items()}
 
 
 def render(sections: dict[str, str]) -> str:
@@ -188,16 +193,57 @@ def render(sections: dict[str, str]) -> str:
     return "\n\n".join(f"{header}: {sections[header]}" for header in SECTIONS)
 
 
-def _dropped_at(hadm: int | None, admissions: dict[int, Admission], text: str, category: str) -> str | None:
-    if hadm is None:
-        return "with-admission-id"
-    if hadm not in admissions:
-        return "known-admission"
-    if admissions[hadm].admission_type == "NEWBORN":
-        return "not-newborn"
-    if not text:
-        return "with-text"
-    return None if category == "Discharge summary" else "discharge-summary"
+def _body_starts(text: str) -> dict[str, int]:
+    """Where the first occurrence of each string of SECTIONS ends. Later ones cannot be completed if it cannot."""
+    if text.isascii():
+        lower = text.lower()
+        return {
+            searched: start + len(searched) for searched in SECTIONS.values() if (start := lower.find(searched)) >= 0
+        }
+    # Other letters may equal ASCII ones, or change their length in lower case.
+    found = {searched: re.search(searched, text, re.IGNORECASE) for searched in SECTIONS.values()}
+    return {searched: match.end() for searched, match in found.items() if match}
+
+
+def _body(text: str, start: int | None) -> str:
+    end = _NEXT.search(text, start + 1) if start is not None else None
+    return text[start : end.start()].replace("\n", " ").strip() if end else ""
+
+
+class _AdmissionSteps:
+    """The step of NOTE_STEPS that notes fail by their admission, or KEPT."""
+
+    def __init__(self, admissions: dict[int, Admission]) -> None:
+        import numpy as np
+
+        self._hadms = np.array(sorted(admissions))
+        newborn, passed = NOTE_STEPS.index("not-newborn"), KEPT
+        types = [admissions[hadm].admission_type for hadm in self._hadms.tolist()]
+        self._steps = np.array([newborn if kind == "NEWBORN" else passed for kind in types])
+
+    def of(self, block: RowBlock, table: Table) -> NDArray[np.int64]:
+        """For each row of the block. Raises BadInput for a HADM_ID that is no whole number."""
+        import numpy as np
+
+        hadms, is_null = block.numbers("HADM_ID"), block.is_empty("HADM_ID")
+        for row in np.flatnonzero((hadms < 0) & ~is_null).tolist():
+            hadms[row] = table.needed(block.cell("HADM_ID", row), "HADM_ID", int(block.lines[row]))
+        place = np.searchsorted(self._hadms, hadms).clip(max=len(self._hadms) - 1)
+        is_known = self._hadms[place] == hadms
+        steps = np.where(is_known, self._steps[place], NOTE_STEPS.index("known-admission"))
+        return np.where(is_null, NOTE_STEPS.index("with-admission-id"), steps)
+
+
+def _summary(cells: list[str], line: int, table: Table) -> Summary:
+    row_id, subject, hadm, day, _, description, text = cells
+    return Summary(
+        day=_ordinal(day, table, line),
+        row_id=table.needed(row_id, "ROW_ID", line),
+        subject=table.needed(subject, "SUBJECT_ID", line),
+        hadm=table.needed(hadm, "HADM_ID", line),
+        is_report=description == "Report",
+        text=text.replace("\r\n", "\n") if "\r" in text else text,
+    )
 
 
 def _written(summary: Summary) -> tuple[int, int]:

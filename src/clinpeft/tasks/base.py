@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
+
+from pydantic import model_validator
 
 from clinpeft.errors import BadInput
 from clinpeft.frozen import Frozen, parse_words
@@ -61,7 +63,12 @@ class BuildLog:
     def __init__(self) -> None:
         self.filters: list[tuple[str, int, int]] = []
         self.anomalies: list[tuple[str, int | None, str]] = []
-        self.expected: list[tuple[str, float, float, Literal["V", "A", "M"]]] = []
+        self.expected: list[tuple[str, float, float, Literal["V", "A", "M"], str | None]] = []
+        self.labels: tuple[str, ...] | None = None
+
+    def label_space(self, labels: Iterable[str]) -> None:
+        """State the classes in logit order where only the files tell them, also classes that no example has."""
+        self.labels = tuple(labels)
 
     def filtered(self, step: str, kept: int, dropped: int) -> None:
         """Record that `step` kept and dropped so many."""
@@ -71,9 +78,14 @@ class BuildLog:
         """Record a broken line of a raw file; `code` is a short kebab-case word, never text of the file."""
         self.anomalies.append((file, line, code))
 
-    def expect(self, what: str, published: float, got: float, evidence: Literal["V", "A", "M"]) -> None:
-        """Record a published count beside ours; a difference warns and never fails."""
-        self.expected.append((what, published, got, evidence))
+    def expect(
+        self, what: str, published: float, got: float, evidence: Literal["V", "A", "M"], why: str | None = None
+    ) -> None:
+        """Record a published count beside ours; a difference warns and never fails.
+
+        why: what explains a difference, where the filters can tell; no text of the files.
+        """
+        self.expected.append((what, published, got, evidence, why))
 
 
 class Task(Frozen):
@@ -111,12 +123,42 @@ class Task(Frozen):
     mode: Literal["correct", "paper"] = "correct"
     """`paper` reproduces the published pipeline bug for bug."""
 
+    def keeps_together(self) -> str | None:
+        """What stays on one side of the split with these options; None where rows are parted one by one."""
+        return None if self.split_by == "row" else self.split_by
+
+    def kind_built(self) -> Kind:
+        """The dataset's kind with these options: a published pipeline may have left out what the kind needs."""
+        return self.kind
+
     def examples(self, raw: RawFiles, log: BuildLog) -> Iterator[Example]:
         """The examples in a fixed order, read from `raw`; filter steps and anomalies go to `log`.
 
         Raises BadInput with file, line and rule when a file breaks its format; never quotes text.
         """
         raise NotImplementedError
+
+
+class OutcomeTask(Task):
+    """A task that foretells an outcome: its text must have been known when the prediction is made.
+
+    A discharge summary is written when the outcome is known, so as a whole it is refused; the sections of it that were
+    written on admission are not.
+    """
+
+    text: Literal["admission", "full"] = "admission"
+    """`full` is the whole discharge summary, which tells the outcome; refused without `allow_hindsight`."""
+    allow_hindsight: bool = False
+    """Accept text written after the outcome, for comparison only: the card and every report say so."""
+
+    @model_validator(mode="after")
+    def _text_was_known_before(self) -> Self:
+        if self.text == "full" and not self.allow_hindsight:
+            raise ValueError(
+                "text=full is written after the outcome and tells it: no prediction; allow_hindsight=true builds it "
+                "for comparison"
+            )
+        return self
 
 
 TASKS: Registry[Task] = Registry("task", "clinpeft.tasks", Task)

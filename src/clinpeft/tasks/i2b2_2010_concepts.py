@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from clinpeft.sources._archives import text_of
+from clinpeft.sources._i2b2_2010_annotations import CONCEPT_TYPES, ConceptType, parse_concepts, token_bounds
 from clinpeft.sources.base import RawFiles
-from clinpeft.sources.i2b2_2010 import (
-    CONCEPT_TYPES,
-    ConceptType,
-    Document,
-    Part,
-    lines_of,
-    parse_concepts,
-    places_of,
-    read_documents,
-    token_bounds,
-)
+from clinpeft.sources.i2b2_2010 import Document, read_documents
 from clinpeft.spec import Kind
+from clinpeft.tasks import _i2b2_2010 as shared
 from clinpeft.tasks.base import BuildLog, Example, Task
 
-SplitName = Literal["train", "validation", "test"]
-PUBLISHED = {
+PUBLISHED: dict[shared.Side, dict[str, int]] = {
     "train": {
-        "documents": 170,
+        "documents": shared.NUM_DOCUMENTS["train"],
         "concepts": 16_525,
         "problem": 7_073,
         "treatment": 4_844,
@@ -35,7 +24,7 @@ PUBLISHED = {
         "lines": 16_315,
     },
     "test": {
-        "documents": 256,
+        "documents": shared.NUM_DOCUMENTS["test"],
         "concepts": 31_161,
         "problem": 12_592,
         "treatment": 9_344,
@@ -55,37 +44,31 @@ class I2b22010Concepts(Task):
     metric: ClassVar[str] = "entity-f1"
     labels: ClassVar[tuple[str, ...] | None] = CONCEPT_TYPES
     title: ClassVar[str] = "Medical problems, treatments and tests that a clinical note mentions"
-    citation: ClassVar[str] = (
-        "Özlem Uzuner, Brett R. South, Shuying Shen, Scott L. DuVall. 2010 i2b2/VA challenge on concepts, assertions, "
-        "and relations in clinical text. JAMIA 18(5), 552-556 (2011)."
-    )
-    download: ClassVar[str] = (
-        "https://portal.dbmi.hms.harvard.edu/projects/n2c2-nlp/ (2010 Relations Challenge; agreement)"
-    )
-    licence: ClassVar[str] = "n2c2/i2b2 data use agreement"
-    terms: ClassVar[tuple[str, ...]] = (
-        "n2c2/i2b2 data use agreement: research only, no re-identification, no sharing except with the named team. "
-        "Also holds for what is derived from the data.",
-    )
+    citation: ClassVar[str] = shared.CITATION
+    download: ClassVar[str] = shared.DOWNLOAD
+    licence: ClassVar[str] = shared.LICENCE
+    terms: ClassVar[tuple[str, ...]] = shared.TERMS
     is_not: ClassVar[str] = (
-        "Not the full challenge corpus: the Pittsburgh records are no longer given out (170 of 394 training documents "
-        "remain), so scores of 2010 do not compare. Nothing names patients: documents stand for them. The validation "
-        "documents are ours, as published ones cannot be reproduced. The beth notes may also stand in MIMIC-III."
+        f"{shared.IS_NOT} `--compat paper` trains on the partners documents alone, as the scripts of Lewis et al. "
+        "(2020, bio-lm) do, which write these over the merged files."
     )
     split_by: ClassVar[str] = "document"
+    has_paper_mode: ClassVar[bool] = True
 
     def examples(self, raw: RawFiles, log: BuildLog) -> Iterator[Example]:
         """The lines that hold any word, by part (beth, partners, test), document and line; `<document>:<line>`."""
         documents = read_documents(raw)
-        validation = validation_documents(documents)
+        if self.mode == "paper":
+            documents = _without_beth(documents, log)
+        validation = shared.validation_documents(documents)
         num: Counter[tuple[str, str]] = Counter()
         for document in documents:
-            side: SplitName = "test" if document.part == "test" else "train"
-            split: SplitName = "validation" if document.id in validation else side
-            num[side, "documents"] += 1
-            for number, line, marks in _marked_lines(document, num, side, log):
+            num[shared.side_of(document), "documents"] += 1
+            split = shared.split_of(document, validation)
+            for number, line, marks in _marked_lines(document, num, log):
                 yield _example(document, number, line, marks, split)
-        _report(num, log)
+        why = "paper mode leaves the beth documents out" if self.mode == "paper" else None
+        _report(num, log, {"train": why, "test": None})
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,20 +80,6 @@ class Mark:
     type: ConceptType
     row: int
     """Its line in the .con file."""
-
-
-def validation_documents(documents: Sequence[Document]) -> set[str]:
-    """Of each hospital the last tenth (rounded up) of its training documents in order of SHA-256("i2b2-2010|" + id).
-
-    A hospital's only document stays in train.
-    """
-    chosen: set[str] = set()
-    parts: tuple[Part, ...] = ("beth", "partners")
-    for part in parts:
-        ids = [document.id for document in documents if document.part == part]
-        ids.sort(key=lambda id_: hashlib.sha256(f"i2b2-2010|{id_}".encode()).hexdigest())
-        chosen.update(ids[len(ids) - min(-(-len(ids) // 10), len(ids) - 1) :] if ids else [])
-    return chosen
 
 
 def words_of(line: str) -> list[tuple[int, int]]:
@@ -142,16 +111,19 @@ def tags_of(num_tokens: int, marks: Sequence[Mark]) -> tuple[str, ...]:
     return tuple(tags)
 
 
+def _without_beth(documents: Sequence[Document], log: BuildLog) -> list[Document]:
+    kept = [document for document in documents if document.part != "beth"]
+    log.filtered("documents-not-of-beth", len(kept), len(documents) - len(kept))
+    return kept
+
+
 def _marked_lines(
-    document: Document, num: Counter[tuple[str, str]], side: str, log: BuildLog
+    document: Document, num: Counter[tuple[str, str]], log: BuildLog
 ) -> Iterator[tuple[int, str, list[Mark]]]:
     """(number, line, its marks) of every line that holds a word."""
-    text, is_cp1252 = text_of(document.text)
-    if is_cp1252:
-        log.anomaly(document.text.path, None, "read-as-cp1252")
-    lines = lines_of(text)
-    marks = _marks(document, lines, num, side, log)
-    num[side, "lines"] += len(lines)
+    lines = shared.read_lines(document, log)
+    marks = _marks(document, lines, num, log)
+    num[shared.side_of(document), "lines"] += len(lines)
     for number, line in enumerate(lines, start=1):
         if not words_of(line):
             continue
@@ -164,40 +136,31 @@ def _marked_lines(
         yield number, line, kept
 
 
-def _marks(
-    document: Document, lines: list[str], num: Counter[tuple[str, str]], side: str, log: BuildLog
-) -> dict[int, list[Mark]]:
+def _marks(document: Document, lines: list[str], num: Counter[tuple[str, str]], log: BuildLog) -> dict[int, list[Mark]]:
     """The marks of each line; what is wrong with a concept is noted, and the concept left out where it has no place."""
     marks: dict[int, list[Mark]] = {}
     if "con" not in document.annotations:
         log.anomaly(document.text.path, None, "no-concept-file")
         return marks
     file = document.annotations["con"]
-    seen = set()
-    for concept in parse_concepts(file, len(lines)):
+    concepts = parse_concepts(file, len(lines))
+    side = shared.side_of(document)
+    for concept in concepts:
         num.update(((side, "concepts"), (side, concept.type), ("all", "concepts")))
-        key = concept.start_line, concept.start_token, concept.end_line, concept.end_token, concept.type
-        places, is_counted_otherwise = places_of(concept, lines)
-        if key in seen or not places:
-            log.anomaly(file.path, concept.row, "duplicate-concept" if key in seen else "concept-text-differs")
-            continue
-        seen.add(key)
+    for concept, places in shared.placed(shared.without_copies(concepts, file, log), lines, file, log, "concept"):
         num["all", "placed"] += 1
-        if is_counted_otherwise:
-            log.anomaly(file.path, concept.row, "tokens-counted-otherwise")
-        if concept.start_line != concept.end_line:
-            log.anomaly(file.path, concept.row, "concept-across-lines")
         for place in places:
             touched = [
                 index
                 for index, (start, end) in enumerate(words_of(lines[place.line - 1]))
                 if start < place.end and place.start < end
             ]
-            marks.setdefault(place.line, []).append(Mark(touched[0], touched[-1], concept.type, concept.row))
+            if touched:  # a form feed alone on a line is a token, but no word
+                marks.setdefault(place.line, []).append(Mark(touched[0], touched[-1], concept.type, concept.row))
     return marks
 
 
-def _example(document: Document, number: int, line: str, marks: Sequence[Mark], split: SplitName) -> Example:
+def _example(document: Document, number: int, line: str, marks: Sequence[Mark], split: shared.SplitName) -> Example:
     bounds = words_of(line)
     return Example(
         example=f"{document.id}:{number}",
@@ -212,7 +175,7 @@ def _example(document: Document, number: int, line: str, marks: Sequence[Mark], 
     )
 
 
-def _report(num: Counter[tuple[str, str]], log: BuildLog) -> None:
+def _report(num: Counter[tuple[str, str]], log: BuildLog, why: dict[shared.Side, str | None]) -> None:
     num_lines, num_worded = num["train", "lines"] + num["test", "lines"], num["all", "lines-with-words"]
     log.filtered("lines-with-words", num_worded, num_lines - num_worded)
     log.filtered("concepts-placed", num["all", "placed"], num["all", "concepts"] - num["all", "placed"])
@@ -220,7 +183,7 @@ def _report(num: Counter[tuple[str, str]], log: BuildLog) -> None:
     for side, counts in PUBLISHED.items():
         for what, published in counts.items():
             evidence: Literal["V", "A"] = "V" if (side, what) in _VERIFIED else "A"
-            log.expect(f"{side}: {what}", published, num[side, what], evidence)
+            log.expect(f"{side}: {what}", published, num[side, what], evidence, why[side])
 
 
 def _longest_first(mark: Mark) -> tuple[int, int, int]:

@@ -1,0 +1,220 @@
+"""Notes in XML recounted with regular expressions and loops over characters, for i2b2 2012 and 2014."""
+
+from __future__ import annotations
+
+import re
+import tarfile
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+
+_TEXT = re.compile(r"<TEXT><!\[CDATA\[(.*?)]]></TEXT>", re.DOTALL)
+_TAG = re.compile(r"""<([A-Z0-9]+)((?:\s+\w+\s*=\s*(?:"[^"]*"|'[^']*'))+)\s*/?>""")
+_ATTRIBUTE = re.compile(r"""(\w+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
+_REFERENCE = re.compile(r"&(?:(amp|lt|gt|quot|apos)|#([0-9]+)|#x([0-9A-Fa-f]+));")
+_NAME = re.compile(r"&(amp|lt|gt|quot|apos);")
+_NAMED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A typed part of a note; offsets from 0, end exclusive."""
+
+    start: int
+    end: int
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Character:
+    """One character as a reader sees it, and where it stands in the note as written."""
+
+    letter: str = field(repr=False)
+    start: int
+    end: int
+
+
+def xml_files(root: Path, is_wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
+    """(path, content) of the wanted XML files below the folder and inside the tar.gz archives there."""
+    for path in sorted(root.rglob("*")):
+        name = path.relative_to(root).as_posix()
+        if not _is_no_junk(name):
+            continue
+        if path.is_file() and name.lower().endswith(".xml"):
+            if is_wanted(name):
+                yield name, path.read_bytes()
+        elif path.is_file() and name.lower().endswith((".tar.gz", ".tgz")):
+            with tarfile.open(path) as archive:
+                for member in archive:
+                    inside = f"{name}/{member.name}"
+                    if (
+                        member.isfile()
+                        and inside.lower().endswith(".xml")
+                        and _is_no_junk(inside)
+                        and is_wanted(inside)
+                    ):
+                        content = archive.extractfile(member)
+                        yield inside, content.read() if content else b""
+
+
+def read_note(content: bytes, names: Sequence[str], type_name: str) -> tuple[str, list[tuple[Stretch, str]]]:
+    """The note and its tags, each with the text that it repeats; offsets as the file has them."""
+    try:
+        whole = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        whole = content.decode("cp1252")
+    note = _TEXT.search(whole)
+    if note is None:
+        return "", []
+    tags = []
+    for tag in _TAG.finditer(whole, note.end()):
+        values = {name: _plain(one or two) for name, one, two in _ATTRIBUTE.findall(tag[2])}
+        if tag[1] in names:
+            stretch = Stretch(int(values["start"]), int(values["end"]), values[type_name].strip())
+            tags.append((stretch, " ".join(values["text"].split())))
+    return _line_ends(note[1], tags), tags
+
+
+def settled(text: str, tags: Sequence[tuple[Stretch, str]], reach: int, *, is_checked: bool) -> list[Stretch]:
+    """The tags at the nearest place, at most `reach` characters off, where their text stands; others are left out."""
+    found = []
+    for tag, words in tags:
+        if tag.start < tag.end:
+            place = _nearest(text, tag, words, reach) if is_checked else Stretch(tag.start, tag.end, tag.type)
+            if place is not None and place.start < len(text):
+                found.append(place)
+    return found
+
+
+def characters(text: str, *, is_decoded: bool) -> list[Character]:
+    """The note's characters; decoded, `&apos;` and its like count as one."""
+    if not is_decoded:
+        return [Character(letter, at, at + 1) for at, letter in enumerate(text)]
+    parts = re.finditer(rf"{_NAME.pattern}|.", text, re.DOTALL)
+    return [Character(_NAME.sub(_character, part[0]), *part.span()) for part in parts]
+
+
+def lines(text: str, stretches: Sequence[Stretch], *, is_decoded: bool) -> Iterator[tuple[int, str, tuple[str, ...]]]:
+    """(number from 1, line, types of its stretches) of lines with a word; of those in conflict the longest stays."""
+    seen = characters(text, is_decoded=is_decoded)
+    words, row_of = _words(seen)
+    letters = [_letters(seen, stretch) for stretch in stretches]
+    order = sorted(range(len(stretches)), key=lambda at: (-len(letters[at]), letters[at].start, stretches[at].type))
+    owner: dict[int, int] = {}
+    for number in order:
+        hit = {words[at] for at in letters[number] if words[at]}
+        if not hit & owner.keys():
+            owner |= dict.fromkeys(hit, number)
+    rows: dict[int, dict[int, str]] = {}
+    for word, row in row_of.items():
+        types = rows.setdefault(row, {})
+        if word in owner:
+            types[owner[word]] = stretches[owner[word]].type
+    whole = "".join(letter.letter for letter in seen).split("\n")
+    for row, types in sorted(rows.items()):
+        yield row, whole[row - 1].removesuffix("\r"), tuple(sorted(types.values()))
+
+
+def lines_as_published(text: str, stretches: Sequence[Stretch]) -> Iterator[tuple[int, str, tuple[str, ...]]]:
+    """The same by the published scripts: a label for each character, a later tag over an earlier one."""
+    types, is_first = [""] * len(text), [False] * len(text)
+    for stretch in stretches:
+        for at in range(stretch.start, min(stretch.end, len(text))):
+            types[at], is_first[at] = stretch.type, at == stretch.start
+    line_start = 0
+    for number, line in enumerate(text.split("\n"), start=1):
+        found: list[str] = []
+        before = ""
+        at = line_start
+        for kind, run in groupby(types[line_start : line_start + len(line)]):
+            length = len(list(run))
+            num_words = len(text[at : at + length].split())
+            firsts = [
+                is_first[at],
+                *[is_first[min(at + 1, at + length - 1)]] * (num_words - 2),
+                is_first[at + length - 1],
+            ]
+            for opens in firsts[:num_words]:
+                found += [kind] if kind and (opens or before != kind) else []
+                before = kind
+            at += length
+        if line.strip():
+            yield number, line.removesuffix("\r"), tuple(sorted(found))
+        line_start += len(line) + 1
+
+
+def _is_no_junk(path: str) -> bool:
+    return not any(part.startswith("._") or part == "__MACOSX" for part in path.split("/"))
+
+
+def _line_ends(text: str, tags: Sequence[tuple[Stretch, str]]) -> str:
+    """CR LF counts as one character unless more than 1 % of the tags disagree and fewer do when both count."""
+    plain = text.replace("\r\n", "\n").replace("\r", "\n")
+    wrong = [sum(_bare(way[tag.start : tag.end]) != _bare(words) for tag, words in tags) for way in (plain, text)]
+    return text if wrong[0] * 100 > len(tags) and wrong[1] < wrong[0] else plain
+
+
+def _nearest(text: str, tag: Stretch, words: str, reach: int) -> Stretch | None:
+    wanted = _bare(words)
+    if not wanted:
+        return None
+    if _bare(text[tag.start : tag.end]) == wanted:
+        return tag
+    furthest = tag.end + reach + 6 * len(wanted)
+    ends = [letter.end for letter in characters(text[:furthest], is_decoded=True)]
+    starts = {start for start in [0, *ends] if text[start : start + 1].strip()}
+    for shift in sorted(range(-reach, reach + 1), key=lambda shift: (abs(shift), shift)):
+        start = tag.start + shift
+        for end in ends if start in starts else []:
+            if end > start and _bare(text[start:end]) == wanted:
+                return Stretch(start, end, tag.type)
+    return None
+
+
+def _bare(text: str) -> str:
+    """Without blanks, named references read, `&` as «and»."""
+    return "".join(_NAME.sub(_character, text).replace("&", "and").split())
+
+
+def _plain(text: str) -> str:
+    return _REFERENCE.sub(_character, text)
+
+
+def _character(found: re.Match[str]) -> str:
+    if found[1]:
+        return _NAMED[found[1]]
+    return chr(int(found[2]) if found[2] else int(found[3], 16))
+
+
+def _letters(seen: Sequence[Character], stretch: Stretch) -> range:
+    """Positions of the characters that the stretch meets."""
+    first = bisect_right(seen, stretch.start, key=lambda letter: letter.end)
+    return range(first, max(first, bisect_left(seen, stretch.end, key=lambda letter: letter.start)))
+
+
+def _words(seen: Sequence[Character]) -> tuple[list[int], dict[int, int]]:
+    """The number of each character's word (0: none), and the line of each word.
+
+    Letters stand together, digits stand together, every other sign alone.
+    """
+    words: list[int] = []
+    row_of: dict[int, int] = {}
+    row, kind_before = 1, ""
+    for letter in seen:
+        kind = _kind(letter.letter)
+        if kind and (kind != kind_before or kind == "sign"):
+            row_of[len(row_of) + 1] = row
+        words.append(len(row_of) if kind else 0)
+        kind_before = kind
+        row += letter.letter == "\n"
+    return words, row_of
+
+
+def _kind(letter: str) -> str:
+    if letter.isspace():
+        return ""
+    if letter.isdecimal():
+        return "digit"
+    return "letter" if letter.isalnum() else "sign"

@@ -1,0 +1,114 @@
+"""What the outcome tasks of MIMIC-IV share: card, cohort, and the steps from an admission note to an example."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import ClassVar
+
+from clinpeft.sources.base import RawFiles
+from clinpeft.tasks._mimic4_notes import (
+    Admission,
+    AdmissionNote,
+    admission_notes,
+    join_by_admission,
+    read_admissions,
+    read_summaries,
+    whole_notes,
+    without_copies,
+)
+from clinpeft.tasks.base import BuildLog, Example, OutcomeTask
+
+MIMIC4_CITATION = (
+    "Made as by Betty van Aken, Jens-Michalis Papaioannou, Manuel Mayrdorfer, Klemens Budde, Felix Gers, Alexander "
+    "Löser. Clinical Outcome Prediction from Admission Notes using Self-Supervised Knowledge Integration. EACL 2021, "
+    "881-893. Data: Alistair Johnson, Lucas Bulgarelli, Lu Shen et al. MIMIC-IV, a freely accessible electronic health "
+    "record dataset. Scientific Data 10, 1 (2023). Alistair Johnson, Tom Pollard, Steven Horng, Leo Anthony Celi, "
+    "Roger Mark. MIMIC-IV-Note 2.2. PhysioNet (2023)."
+)
+FROM_SUMMARIES = (
+    "admission notes are cut out of summaries written at discharge, from one hospital's patients of 2008-2022, so "
+    "hindsight remains in them."
+)
+NOT_MIMIC3 = (
+    "No published split, no published scores; ours is a hash of the patient. Patients of 2008-2012 stand in MIMIC-III "
+    "too, under other ids: a model trained on one must not be tested on the other."
+)
+
+
+class Judge:
+    """Gives the notes of a cohort their labels; one object a build."""
+
+    steps: tuple[str, ...] = ()
+    """The filter steps of `judge`, in order."""
+
+    def judge(self, note: AdmissionNote, admission: Admission) -> tuple[str, tuple[str, ...]] | str:
+        """The text and its labels, or the step that drops the note."""
+        raise NotImplementedError
+
+    def report(self, log: BuildLog) -> None:
+        """Called once when all notes are judged, to note what this task alone counts."""
+
+
+class Mimic4Outcome(OutcomeTask):
+    """Admissions, their notes on admission, and labels that a Judge gives."""
+
+    source: ClassVar[str] = "mimic4"
+    citation: ClassVar[str] = MIMIC4_CITATION
+    download: ClassVar[str] = (
+        "https://physionet.org/content/mimiciv/3.1/ and https://physionet.org/content/mimic-iv-note/2.2/ (credentialed "
+        "access)"
+    )
+    licence: ClassVar[str] = "PhysioNet Credentialed Health Data License 1.5.0"
+    terms: ClassVar[tuple[str, ...]] = (
+        "PhysioNet Credentialed Health Data Use Agreement 1.5.0: research only, no re-identification, no sharing with "
+        "anyone who has no agreement of their own; sending text to an online service is sharing. Also holds for what "
+        "is derived from the data.",
+    )
+
+    allow_modified: bool = False
+    """Accept tables that differ from the releases' SHA256SUMS.txt."""
+
+    def judging(self, raw: RawFiles, log: BuildLog) -> Judge:
+        """The Judge of one build; it reads the tables that it needs, so that a broken one ends the build early."""
+        raise NotImplementedError
+
+    def examples(self, raw: RawFiles, log: BuildLog) -> Iterator[Example]:
+        """Admissions by ascending hadm_id: subject subject_id, document the note_id of the last report."""
+        admissions = read_admissions(raw, log, allow_modified=self.allow_modified)
+        judge = self.judging(raw, log)
+        dropped: Counter[str] = Counter()
+        num_notes = 0
+        for note in self._notes(raw, admissions, log):
+            num_notes += 1
+            admission = admissions[note.hadm]
+            judged = judge.judge(note, admission)
+            if isinstance(judged, str):
+                dropped[judged] += 1
+            else:
+                yield self._example(note, admission, *judged)
+        for step in judge.steps:
+            num_notes -= dropped[step]
+            log.filtered(step, num_notes, dropped[step])
+        judge.report(log)
+
+    def _notes(self, raw: RawFiles, admissions: dict[int, Admission], log: BuildLog) -> Iterator[AdmissionNote]:
+        is_whole = self.text == "full"
+        summaries = read_summaries(raw, admissions, log, is_whole=is_whole, allow_modified=self.allow_modified)
+        joined = join_by_admission(without_copies(summaries, log), log)
+        if is_whole:
+            log.anomaly("discharge", None, "full-text-states-the-outcome")
+            return whole_notes(joined)
+        return admission_notes(joined, log)
+
+    def _example(self, note: AdmissionNote, admission: Admission, text: str, labels: tuple[str, ...]) -> Example:
+        is_multilabel = self.kind == "multilabel"
+        return Example(
+            example=str(note.hadm),
+            subject=str(note.subject),
+            document=note.document,
+            text=text,
+            label=None if is_multilabel else labels[0],
+            labels=labels if is_multilabel else (),
+            groups={"admission_type": admission.admission_type},
+        )
