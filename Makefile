@@ -6,9 +6,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 CLINPEFT := $(BIN)/clinpeft
+DATA ?= ../shared/data
 
 .DEFAULT_GOAL := help
-.PHONY: help .venv demo check test test-all schemas cards clean
+.PHONY: help .venv demo check test test-all bench schemas cards clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z.-]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +47,11 @@ test: check ## check, and the tests that take seconds
 
 test-all: check ## check, and every test (minutes)
 	$(BIN)/python -m pytest -m ""
+
+bench: $(READY) ## docs/benchmarks, clinpeft beside transformers' Trainer and pandas (an hour; DATA=the open corpora)
+	$(BIN)/python benchmarks/engine.py --data $(DATA) > docs/benchmarks/engine.md
+	$(BIN)/python benchmarks/engine_quality.py --data $(DATA) > docs/benchmarks/engine-quality.md
+	$(BIN)/python benchmarks/build_mimic3.py > docs/benchmarks/build_mimic3.md
 
 schemas: $(READY) ## docs/schemas, the JSON Schemas of the files on disk
 	$(BIN)/python -m clinpeft.schemas docs/schemas

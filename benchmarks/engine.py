@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +92,7 @@ def run_arm(arm: str, case: Case, data: Path) -> dict[str, float]:
     use_threads(None)
     resolved = resolve(ModelChoice(name=case.model), Path())
     train, validation, pad_id = texts_of(case, data, resolved.folder)
+    case = replace(case, steps=len(train) // BATCH)
     method = resolve_method(MethodChoice(name=case.method))[0]
     model = load(resolved, "classification", 2, seed=1)
     model = method.apply(model, resolved.card, Context(1, "classification", case.steps, lambda: iter(())))
@@ -130,7 +131,15 @@ def fit_clinpeft(arm: str, case: Case, model: Any, method: Any, train: Any, pad_
 
 
 def fit_trainer(arm: str, case: Case, model: Any, method: Any, train: Any, pad_id: int, meter: Any) -> str:
-    """The same module under transformers' Trainer, with the dropout that its configuration has."""
+    """The same module under transformers' Trainer."""
+    fit_trainer_on(arm, model, method, train, pad_id, kind="classification", steps=case.steps, batch_size=BATCH, seed=1)
+    return "fp32" if arm == "trainer-study" else "bf16"
+
+
+def fit_trainer_on(
+    arm: str, model: Any, method: Any, train: Any, pad_id: int, *, kind: Any, steps: int, batch_size: int, seed: int
+) -> None:
+    """Train by transformers' Trainer, with the dropout that the model's configuration has."""
     import torch
     from transformers import Trainer, TrainingArguments
 
@@ -138,13 +147,7 @@ def fit_trainer(arm: str, case: Case, model: Any, method: Any, train: Any, pad_i
     from clinpeft.train.loop import loss_of
 
     is_best = arm != "trainer-study"
-    base = model.backbone.get_base_model() if hasattr(model.backbone, "get_base_model") else model.backbone
-    base.config._attn_implementation = os.environ.get("TRAINER_ATTENTION", "sdpa")
-    for name, module in list(base.named_modules()):
-        if isinstance(module, torch.nn.Dropout) and "lora" not in name:
-            module.p = 0.0 if arm.endswith("no-attention-dropout") and name.endswith("self.dropout") else 0.1
-        if name.endswith("lora_dropout"):
-            module["default"] = torch.nn.Dropout(0.1)
+    restore_dropout(model, on_attention=not arm.endswith("no-attention-dropout"))
 
     class WithLoss(torch.nn.Module):
         """What Trainer wants of a model."""
@@ -155,38 +158,49 @@ def fit_trainer(arm: str, case: Case, model: Any, method: Any, train: Any, pad_i
 
         def forward(self, batch: Any) -> dict[str, Any]:
             logits = self.model(batch)
-            return {"loss": loss_of(logits, batch, "classification", None), "logits": logits}
+            return {"loss": loss_of(logits, batch, kind, None), "logits": logits}
 
     rows = [{"index": index, "input_ids": item.input_ids} for index, item in enumerate(train)]
     with tempfile.TemporaryDirectory() as folder:
         arguments = TrainingArguments(
             output_dir=folder,
-            max_steps=case.steps,
-            per_device_train_batch_size=BATCH,
+            max_steps=steps,
+            per_device_train_batch_size=batch_size,
             learning_rate=method.learning_rate,
             weight_decay=0.01,
-            warmup_steps=max(1, round(0.06 * case.steps)),
+            warmup_steps=max(1, round(0.06 * steps)),
             bf16=is_best,
             train_sampling_strategy="group_by_length" if is_best else "random",
             dataloader_num_workers=int(os.environ.get("TRAINER_WORKERS", "0")) if is_best else 0,
             use_cpu=True,
-            seed=1,
+            seed=seed,
             report_to=[],
             save_strategy="no",
             logging_strategy="no",
             disable_tqdm=True,
             remove_unused_columns=False,
         )
-        groups = method.parameter_groups(model, method.learning_rate, 3e-3, 0.01)
         trainer = Trainer(
             WithLoss(),
             arguments,
             train_dataset=rows,
             data_collator=lambda batch: {"batch": collate(train, [row["index"] for row in batch], pad_id)},
-            optimizers=(torch.optim.AdamW(groups), None),
+            optimizers=(torch.optim.AdamW(method.parameter_groups(model, method.learning_rate, 3e-3, 0.01)), None),
         )
         trainer.train()
-    return "bf16" if is_best else "fp32"
+
+
+def restore_dropout(model: Any, *, on_attention: bool) -> None:
+    """Give the backbone back what clinpeft takes: torch's attention, and dropout of 0.1 there, on states and LoRA."""
+    import torch
+
+    base = model.backbone.get_base_model() if hasattr(model.backbone, "get_base_model") else model.backbone
+    base.config._attn_implementation = os.environ.get("TRAINER_ATTENTION", "sdpa")
+    for name, module in list(base.named_modules()):
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.1 if on_attention or not name.endswith("self.dropout") else 0.0
+        if name.endswith("lora_dropout"):
+            module["default"] = torch.nn.Dropout(0.1)
 
 
 def auroc(model: Any, validation: Any, pad_id: int, precision: Any) -> float:
@@ -200,7 +214,7 @@ def auroc(model: Any, validation: Any, pad_id: int, precision: Any) -> float:
 
 
 def texts_of(case: Case, data: Path, model: Path) -> tuple[list[Any], list[Any], int]:
-    """As many training texts as the steps take, 200 others, and the tokenizer's padding."""
+    """As many training texts as the steps take, or as there are, 200 others, and the tokenizer's padding."""
     import random
 
     from transformers import AutoTokenizer
@@ -215,9 +229,8 @@ def texts_of(case: Case, data: Path, model: Path) -> tuple[list[Any], list[Any],
         if len(ids) >= shortest and (longest is None or len(ids) <= longest):
             encoded.append(Encoded(ids, [0] * len(ids), False, 0, label=label))
     random.Random(0).shuffle(encoded)
-    train = encoded[: BATCH * case.steps]
-    assert len(train) == BATCH * case.steps, "too few texts for so many steps"
-    return train, encoded[-200:], int(tokenizer.pad_token_id)
+    num_steps = min(case.steps, (len(encoded) - 200) // BATCH)
+    return encoded[: BATCH * num_steps], encoded[-200:], int(tokenizer.pad_token_id)
 
 
 def notes(data: Path) -> Iterator[tuple[str, int]]:
@@ -278,7 +291,7 @@ def section(case: Case, results: dict[str, list[dict[str, float]]]) -> str:
     first = results["clinpeft"][0]
     lines = [
         f"## {case.model}, {case.method}, {case.texts}\n",
-        f"{case.steps} steps of {BATCH} examples, {first['tokens'] / first['examples']:.0f} word pieces on average; "
+        f"{first['examples'] / BATCH:.0f} steps of {BATCH} examples, {first['tokens'] / first['examples']:.0f} word pieces on average; "
         f"median of {len(results['clinpeft'])} rounds (lowest to highest).\n",
         "| | seconds | examples/s | word pieces/s | useful GFLOP/s | peak memory, GB | AUROC | clinpeft is faster |",
         "|---|---|---|---|---|---|---|---|",

@@ -12,6 +12,7 @@ from seqeval.scheme import IOB2, Entities
 
 from clinpeft.metrics._entities import strict_entities
 from clinpeft.metrics.base import METRICS, Predictions
+from clinpeft.metrics.thresholds import metrics_for
 
 
 def sentences(gold: list[str], predicted: list[str]) -> Predictions:
@@ -51,6 +52,19 @@ def test_values_equal_seqeval(name: str, average: str, make_entities: Any, value
         assert value(name, predictions) == pytest.approx(expected, abs=1e-12)
 
 
+def test_without_a_mode_values_equal_seqeval_without_one(make_entities: Any, value: Any) -> None:
+    generator = np.random.default_rng(4)
+    for _ in range(150):
+        predictions = make_entities(generator)
+        rows = [[list(tags) for tags in of] for of in (predictions.gold_tags, predictions.predicted_tags)]
+        assert value("entity-f1-conlleval", predictions) == pytest.approx(f1_score(*rows, zero_division=0), abs=1e-12)
+
+
+def test_an_orphan_inside_tag_opens_an_entity_where_conlleval_counts(value: Any) -> None:
+    assert value("entity-f1-conlleval", sentences(["B-drug I-drug"], ["I-drug I-drug"])) == 1.0
+    assert value("entity-f1-conlleval", sentences(["B-drug I-drug"], ["B-drug B-drug"])) == 0.0
+
+
 def test_an_orphan_inside_tag_opens_no_entity(value: Any) -> None:
     assert value("entity-f1", sentences(["B-drug I-drug"], ["I-drug I-drug"])) == 0.0
 
@@ -74,7 +88,7 @@ def test_gold_entities_and_none_predicted_is_zero_not_undefined(value: Any) -> N
     assert value("entity-f1", sentences(["B-drug"], ["O"])) == 0.0
 
 
-@pytest.mark.parametrize("name", ["entity-f1", "entity-f1-macro", "entity-f1-lenient", "token-f1"])
+@pytest.mark.parametrize("name", metrics_for("entities", 2))
 def test_no_entity_at_all_is_undefined(name: str) -> None:
     assert METRICS.get(name)().undefined(sentences(["O O"], ["O O"])) == "no entity is present or predicted"
 
@@ -89,7 +103,7 @@ def test_a_resample_counts_a_sentence_as_often_as_its_weight(make_entities: Any)
     )
     weights = np.ones((1, len(predictions)))
     weights[0, :3] = 2
-    for name in ("entity-f1", "entity-f1-macro", "entity-f1-lenient", "token-f1"):
+    for name in metrics_for("entities", 2):
         metric = METRICS.get(name)()
         assert metric.values(predictions, weights) == pytest.approx(
             metric.values(repeated, np.ones((1, len(repeated))))

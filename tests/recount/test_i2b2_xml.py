@@ -1,5 +1,6 @@
 """i2b2 2012 and 2014: builder and second parser, which share no code, name the same entities on every line."""
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clinpeft.errors import BadInput
-from clinpeft.recount import parser_of
+from clinpeft.recount import _marked_xml, i2b2_2012, i2b2_2014, parser_of
 from clinpeft.sources.base import RawFiles
 from clinpeft.sources.i2b2_2012 import TRAINING, I2b22012
 from clinpeft.sources.i2b2_2014 import SET1, I2b22014
@@ -50,6 +51,15 @@ def test_both_agree_on_invented_archives(tmp_path, name, mode):
     examples = built(name, tmp_path, mode)
     assert recounted(name, tmp_path, mode) == examples
     assert sum(len(labels) for labels, _ in examples.values()) > 500
+
+
+def test_both_agree_on_the_hipaa_subset(tmp_path):
+    I2b22014().synthesize(tmp_path, num_patients=20, seed=5)
+    task = I2b22014Deid(types="hipaa")
+    parser = parser_of("i2b2-2014")
+    found = {one.example: one.labels for one in parser("i2b2-2014-deid", tmp_path, task.model_dump(mode="json"))}
+    examples = list(task.examples(RawFiles(tmp_path), BuildLog()))
+    assert found == {one.example: tuple(sorted(span.label for span in one.spans)) for one in examples}
 
 
 @st.composite
@@ -117,3 +127,10 @@ def agree(name: str, folder: Path, mode: str) -> None:
         assert "is empty" in str(error) or "beyond the text" in str(error)
         return
     assert recounted(name, folder, mode) == examples
+
+
+@pytest.mark.parametrize("module", [_marked_xml, i2b2_2012, i2b2_2014])
+def test_they_share_no_code_with_the_builders(module):
+    tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
+    imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module}
+    assert all(name.startswith("clinpeft.recount") for name in imported if name.startswith("clinpeft"))

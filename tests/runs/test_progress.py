@@ -100,17 +100,26 @@ def test_on_a_terminal_a_line_lives_while_a_run_trains(
     pulse(5, 20, 0.6931, 12_000)
     clock[0] = 10.1
     pulse(6, 20, 0.69, 14_000)
-    pulse.end()
 
-    lines = capsys.readouterr().err.split("\r\x1b[K")
     shown = "  outcome · tiny · lora · seed 1: step 5/20, loss 0.693, 1,200 pieces/s, 30 s left"
-    assert lines == ["", shown, ""]
+    assert capsys.readouterr().err == f"\r\x1b[K{shown}"
+
+
+def test_the_line_of_an_ended_run_takes_the_place_of_the_living_one(
+    capsys: pytest.CaptureFixture[str], clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [planned(1)]
+    progress = Progress(1, runs)
+    monkeypatch.setattr(module.sys.stderr, "isatty", lambda: True, raising=False)
+    clock[0] = 10.0
+    progress.ended(runs[0], record(runs[0], status="diverged", reason=Reason(code="diverged", message="")))
+
+    assert capsys.readouterr().err.splitlines()[1].startswith("\r\x1b[K[1/1] outcome")
 
 
 def test_nothing_lives_where_stderr_is_no_terminal(capsys: pytest.CaptureFixture[str], clock: list[float]) -> None:
     pulse = Pulse("outcome")
     clock[0] = 10.0
     pulse(5, 20, 0.6931, 12_000)
-    pulse.end()
 
     assert capsys.readouterr().err == ""

@@ -108,6 +108,14 @@ def test_upper_case_names_are_read_alike(tmp_path):
     assert ids(tmp_path) == [("train", "23"), ("train", "40")]
 
 
+def test_an_extent_file_may_be_named_without_xml(tmp_path):
+    shutil.copytree(GOLDEN / TRAINING, tmp_path / TRAINING)
+    path = tmp_path / TRAINING / "40.xml.extent"
+    path.rename(path.with_name("40.extent"))
+    documents = read_documents(RawFiles(tmp_path))
+    assert documents[1].extent.path == f"{TRAINING}/40.extent"
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [

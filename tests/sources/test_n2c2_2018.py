@@ -232,7 +232,7 @@ def test_relations_of_other_types_and_repeated_ones_are_noted():
         (["T1\tDrug 8 15\tAspirin", "R1\tADE-Drug Arg1:T9 Arg2:T1"], "line 2: relates an id that is not there"),
         (["T1\tDrug 8 15\tAspirin", "A1\tNegated T2"], "line 2: points to an id that is not there"),
         (["T1\tDrug 8 15\tAspirin", "A1\tNegated"], "line 2: is no attribute"),
-        (["T1\tDrug 8 15\tAspirin", "A1 Negated T1 secret: x"], "line 2: is no attribute"),
+        (["T1\tDrug 8 15\tAspirin", "A1 Negated T1"], "line 2: is no attribute"),
         ([f"T{'1' * 5_000}\tDrug 8 15\tAspirin"], "line 1: is no entity"),
         (["secret words", "T1\tDrug 8 15\tAspirin"], "line 1: begins with no known mark"),
     ],

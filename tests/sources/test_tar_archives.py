@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clinpeft.errors import BadInput
-from clinpeft.sources import _archives
+from clinpeft.sources import _damage
 from clinpeft.sources._archives import files_below
 from clinpeft.sources._tar_writing import write_tar_gz
 from clinpeft.sources.base import RawFiles
@@ -26,7 +26,7 @@ def header(kind, size):
 
 @pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
 def test_a_header_larger_than_a_release_is_not_read_to_its_end(tmp_path, kind, monkeypatch):
-    monkeypatch.setattr(_archives, "UNPACKED_AT_LEAST", 1 << 20)
+    monkeypatch.setattr(_damage, "UNPACKED_AT_LEAST", 1 << 20)
     (tmp_path / "notes.tar.gz").write_bytes(gzip.compress(header(kind, 1 << 22) + bytes(1 << 22)))
     with pytest.raises(BadInput, match=r"^notes.tar.gz: unpacks to far more than a release holds"):
         read(tmp_path)
@@ -55,7 +55,7 @@ def test_an_altered_archive_is_read_or_refused_in_one_line(archive, data):
         field = data.draw(st.sampled_from([0, 100, 124, 148, 156, 157, 257, 345, 386, 482, 483]))
         place = min(start - start % 512 + field + data.draw(st.integers(0, 11)), len(altered) - 1)
         altered[place] = data.draw(st.sampled_from([*b"0179xgLKSD/. =\0\x80\xff"]))
-    for at in range(0, 4 * 512, 512):  # with sums that are right, so that more than the first field is looked at
+    for at in (0, 1024, 2048):  # with sums that are right, so that more than the first field is looked at
         if data.draw(st.booleans()):
             total = sum(altered[at : at + 148]) + sum(altered[at + 156 : at + 512]) + 8 * 32
             altered[at + 148 : at + 156] = f"{total:06o}\0 ".encode()

@@ -160,6 +160,17 @@ def test_of_concepts_at_one_place_the_one_that_the_relation_can_tie_is_meant(raw
     assert in_paper_mode == ["record-2.con:1-2"]
 
 
+def test_a_relation_of_two_concepts_at_one_place_is_lost_in_paper_mode(raw):
+    folder = raw / ARCHIVES[0] / "beth"
+    con = folder / "concept/record-2.con"
+    con.write_bytes(con.read_bytes() + b'c="aspirin" 1:3 1:3||t="problem"\n')
+    (folder / "rel/record-2.rel").write_bytes(b'c="aspirin" 1:3 1:3||r="TrCP"||c="aspirin" 1:3 1:3\n')
+    assert [one.label for one in examples_of(raw)[0] if one.document == "record-2"].count("TrCP") == 1
+    examples, log = examples_of(raw, mode="paper")
+    assert {one.label for one in examples if one.document == "record-2"} == {"none"}
+    assert "relation-without-concept" in {code for file, _, code in log.anomalies if file.endswith("record-2.rel")}
+
+
 def test_every_relation_ties_a_problem_to_one_type():
     pairs = {name: {kind for kind in CONCEPT_TYPES if can_relate(name, kind, "problem")} for name in RELATIONS}
     assert pairs["PIP"] == {"problem"}

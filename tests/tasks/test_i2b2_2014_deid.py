@@ -9,7 +9,7 @@ import pytest
 from clinpeft.data.build import build_task
 from clinpeft.errors import BadInput
 from clinpeft.sources.base import RawFiles
-from clinpeft.sources.i2b2_2014 import SET1, TEST, I2b22014
+from clinpeft.sources.i2b2_2014 import PHI_TYPES, SET1, TEST, I2b22014
 from clinpeft.tasks import i2b2_2014_deid as task_module
 from clinpeft.tasks.base import TASKS, BuildLog
 from clinpeft.tasks.i2b2_2014_deid import PUBLISHED, I2b22014Deid
@@ -17,9 +17,9 @@ from clinpeft.tasks.i2b2_2014_deid import PUBLISHED, I2b22014Deid
 GOLDEN = Path(__file__).resolve().parents[1] / "golden/i2b2-2014-deid"
 
 
-def examples_of(folder, mode="correct"):
+def examples_of(folder, mode="correct", types="all"):
     log = BuildLog()
-    return list(I2b22014Deid(mode=mode).examples(RawFiles(folder), log)), log
+    return list(I2b22014Deid(mode=mode, types=types).examples(RawFiles(folder), log)), log
 
 
 def golden(name):
@@ -115,6 +115,28 @@ def test_dates_that_touch_explain_the_number_of_dates_of_a_whole_release_in_pape
         assert (reasons["train: DATE"] is not None) == (mode == "paper")
         assert reasons["train: AGE"] is None
         assert reasons["test: AGE"] == "the raw files hold 2 of 3 test documents"
+
+
+def test_the_hipaa_subset_leaves_other_types_unmarked_and_the_lines_as_they_are():
+    examples, log = examples_of(GOLDEN / "in", types="hipaa")
+    everything, _ = examples_of(GOLDEN / "in")
+    assert [(one.example, one.tokens) for one in examples] == [(one.example, one.tokens) for one in everything]
+    assert {span.label for one in examples for span in one.spans} == {
+        *("DATE", "AGE", "STREET", "CITY", "ORGANIZATION", "PATIENT"),
+    }
+    assert set(log.labels) < set(PHI_TYPES)
+    assert {"DOCTOR", "HOSPITAL", "STATE", "COUNTRY", "LOCATION-OTHER", "URL"}.isdisjoint(log.labels)
+    reasons = {what: reason for what, _, _, _, reason in log.expected}
+    assert reasons["train: documents"] is None
+    assert reasons["train: DOCTOR"] == "the raw files hold 4 of 790 train documents"
+
+
+def test_of_a_whole_release_the_option_explains_the_types_that_it_leaves_out(monkeypatch):
+    monkeypatch.setattr(task_module, "NUM_DOCUMENTS", {"train": 4, "test": 2})
+    _, log = examples_of(GOLDEN / "in", types="hipaa")
+    counts = {what: (got, reason) for what, _, got, _, reason in log.expected}
+    assert counts["train: DOCTOR"] == (0, "types=hipaa leaves this type out")
+    assert counts["train: CITY"] == (1, None)
 
 
 def test_an_unknown_type_ends_the_build_without_being_quoted(tmp_path):

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from clinpeft.data.spans import is_iob2, spans_from_tags
 from clinpeft.sources._anchors import Mark
-from clinpeft.tasks._marked_lines import lines_cut_at_marks, tagged_lines, tenth_by_hash
+from clinpeft.tasks._hash_split import tenth_by_hash
+from clinpeft.tasks._marked_lines import lines_cut_at_marks, tagged_lines
 
 TEXTS = st.text(st.sampled_from("aB1-\u2019\u00e9\U0001f600_ \t\n\r"), min_size=1, max_size=40)
 

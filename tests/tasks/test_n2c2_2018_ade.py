@@ -14,8 +14,9 @@ from clinpeft.errors import BadInput
 from clinpeft.sources._n2c2_2018_annotations import ENTITY_TYPES, Entity
 from clinpeft.sources.base import RawFiles
 from clinpeft.sources.n2c2_2018 import N2c22018
+from clinpeft.tasks._iob2 import tokens_in
 from clinpeft.tasks.base import TASKS, BuildLog
-from clinpeft.tasks.n2c2_2018_ade import N2c22018Ade, tokens_in, windows_of
+from clinpeft.tasks.n2c2_2018_ade import N2c22018Ade, windows_of
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden/n2c2-2018-ade"
 

@@ -27,11 +27,15 @@ class EntityMetric(AdditiveMetric):
     def statistics(self, predictions: Predictions) -> Floats:
         """Float [n, 3k]; a word beyond the prediction's end counts as `O`."""
         pairs = list(zip(predictions.gold_tags, predictions.predicted_tags, strict=True))
-        gold = [set(strict_entities(tags)) for tags, _ in pairs]
-        predicted = [set(strict_entities(tags)) for _, tags in pairs]
+        gold = [set(self.entities_of(tags)) for tags, _ in pairs]
+        predicted = [set(self.entities_of(tags)) for _, tags in pairs]
         types = sorted({entity[2] for entities in (*gold, *predicted) for entity in entities})
         shared = [left & right for left, right in zip(gold, predicted, strict=True)]
         return np.concatenate([_count(entities, types) for entities in (shared, predicted, gold)], axis=1)
+
+    def entities_of(self, tags: Sequence[str]) -> list[Entity]:
+        """The entities of one sentence, read strictly."""
+        return strict_entities(tags)
 
 
 def strict_entities(tags: Sequence[str]) -> list[Entity]:

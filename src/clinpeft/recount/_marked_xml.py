@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import tarfile
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from pathlib import Path
+
+from clinpeft.recount._release_files import decoded
 
 _TEXT = re.compile(r"<TEXT><!\[CDATA\[(.*?)]]></TEXT>", re.DOTALL)
 _TAG = re.compile(r"""<([A-Z0-9]+)((?:\s+\w+\s*=\s*(?:"[^"]*"|'[^']*'))+)\s*/?>""")
@@ -36,35 +36,9 @@ class Character:
     end: int
 
 
-def xml_files(root: Path, is_wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
-    """(path, content) of the wanted XML files below the folder and inside the tar.gz archives there."""
-    for path in sorted(root.rglob("*")):
-        name = path.relative_to(root).as_posix()
-        if not _is_no_junk(name):
-            continue
-        if path.is_file() and name.lower().endswith(".xml"):
-            if is_wanted(name):
-                yield name, path.read_bytes()
-        elif path.is_file() and name.lower().endswith((".tar.gz", ".tgz")):
-            with tarfile.open(path) as archive:
-                for member in archive:
-                    inside = f"{name}/{member.name}"
-                    if (
-                        member.isfile()
-                        and inside.lower().endswith(".xml")
-                        and _is_no_junk(inside)
-                        and is_wanted(inside)
-                    ):
-                        content = archive.extractfile(member)
-                        yield inside, content.read() if content else b""
-
-
 def read_note(content: bytes, names: Sequence[str], type_name: str) -> tuple[str, list[tuple[Stretch, str]]]:
     """The note and its tags, each with the text that it repeats; offsets as the file has them."""
-    try:
-        whole = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        whole = content.decode("cp1252")
+    whole = decoded(content)
     note = _TEXT.search(whole)
     if note is None:
         return "", []
@@ -143,10 +117,6 @@ def lines_as_published(text: str, stretches: Sequence[Stretch]) -> Iterator[tupl
         if line.strip():
             yield number, line.removesuffix("\r"), tuple(sorted(found))
         line_start += len(line) + 1
-
-
-def _is_no_junk(path: str) -> bool:
-    return not any(part.startswith("._") or part == "__MACOSX" for part in path.split("/"))
 
 
 def _line_ends(text: str, tags: Sequence[tuple[Stretch, str]]) -> str:

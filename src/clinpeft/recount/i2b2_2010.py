@@ -128,12 +128,13 @@ def _related(note: Note, concepts: list[tuple[Stretch, str, int]], is_paper: boo
     for _, row in note.rows("rel"):
         left, name, right = re.split(r'\|\|r="(\w+)"\|\|', row)
         places = [_found(stretch, note) for stretch in (left, right)]
-        here, there = ([i for i, concept in enumerate(concepts) if concept[0] == place] for place in places)
+        standing = [[i for i, concept in enumerate(concepts) if concept[0] == place] for place in places]
+        here, there = ([found[0]] if is_paper and found else found for found in standing)
         choices = [(one, other) for one in here for other in there if one != other]
         partner = "problem" if name == "PIP" else "test" if name.startswith("Te") else "treatment"
         fitting = [pair for pair in choices if sorted(concepts[i][1] for i in pair) == sorted(["problem", partner])]
         if choices:
-            one, other = (choices if is_paper else fitting or choices)[0]
+            one, other = (fitting or choices)[0]
             related.setdefault((min(one, other), max(one, other)), []).append(name)
     return related
 

@@ -11,7 +11,7 @@ import torch
 
 from clinpeft.data.dataset import TaskDataset
 from clinpeft.data.select import examples_of
-from clinpeft.data.tokenize import Encoded, Encoder, num_outputs
+from clinpeft.data.tokenize import Encoded, num_outputs
 from clinpeft.errors import EnvironmentStop
 from clinpeft.files import sha256_file, stopping_when_disk_is_full
 from clinpeft.methods.base import Context, Method, method_of
@@ -19,6 +19,7 @@ from clinpeft.models.catalogue import ResolvedModel
 from clinpeft.models.load import ClinicalModel, count_parameters, load
 from clinpeft.record import Cost, Environment, Parameters, Reason, RunRecord, Status, Truncated, Work
 from clinpeft.runs.grid import PlannedRun
+from clinpeft.runs.prepared import prepare_examples
 from clinpeft.runs.progress import Pulse
 from clinpeft.runs.scoring import epoch_judge, in_float32, predictor, write_and_score
 from clinpeft.train.baselines import fit_baseline
@@ -72,14 +73,12 @@ def _train(job: Job, resolved: ResolvedModel, folder: Path) -> RunRecord:
     use_threads(options.threads)
     method = method_of(spec.method)
 
-    splits = examples_of(job.dataset, options.subset, spec.fold)
     length = method.text_length(options.max_length, resolved.card)
-    encoder = _encoder(resolved, job.dataset, length, options.long_text)
-    encoded = {name: encoder.encode(examples) for name, examples in splits.items()}
+    prepared = prepare_examples(job.dataset, resolved, length, options.long_text, options.subset, spec.fold)
+    encoder, splits, encoded = prepared.encoder, prepared.splits, prepared.encoded
     stream = training_stream(encoded["train"], options.batch_size, encoder.pad_id, spec.seed)
 
-    pulse = Pulse(spec.describe())
-    meter = Meter(device, pulse)
+    meter = Meter(device, Pulse(spec.describe()))
     model = load(resolved, card.kind, num_outputs(card), spec.seed)
     context = Context(spec.seed, card.kind, planned_steps(len(encoded["train"]), options), lambda: stream(0))
     model = method.apply(model, resolved.card, context)
@@ -88,7 +87,6 @@ def _train(job: Job, resolved: ResolvedModel, folder: Path) -> RunRecord:
     judge = epoch_judge(job.metric, predict, splits["validation"], encoded["validation"])
     weights = class_weights(splits["train"], card, options.class_weights)
     fitted = fit(model, method, stream, context.num_steps, card.kind, options, spec.seed, engine, weights, judge, meter)
-    pulse.end()
 
     with meter.watch.evaluating():
         validation = predict(splits["validation"], encoded["validation"])
@@ -146,14 +144,6 @@ def _environment(engine: Engine, train: list[Encoded], batch_size: int) -> Envir
     longest = max(len(item.input_ids) for item in train)
     micro_batch = engine.micro_batch(longest, batch_size)
     return describe_machine(engine.device, engine.precision, micro_batch, engine=engine.describe())
-
-
-def _encoder(resolved: ResolvedModel, dataset: TaskDataset, max_length: int, long_text: str) -> Encoder:
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(resolved.folder, local_files_only=True, trust_remote_code=False)
-    has_types = resolved.card.architecture().has_token_types
-    return Encoder(tokenizer, dataset.card, max_length=max_length, long_text=long_text, has_token_types=has_types)
 
 
 def _save(job: Job, method: Method, model: ClinicalModel, folder: Path) -> Cost:

@@ -9,6 +9,9 @@ from collections.abc import Sequence
 from clinpeft.record import RunRecord
 from clinpeft.runs.grid import PlannedRun
 
+WIPE = "\r\x1b[K"
+"""To the start of a terminal's line, and the line away."""
+
 
 class Pulse:
     """The living line of one run: steps, loss, word pieces a second, time left. Silent where stderr is no terminal."""
@@ -28,12 +31,7 @@ class Pulse:
         self.shown, seconds = now, now - self.start
         left = _clock(seconds / step * (num_steps - step))
         line = f"  {self.name}: step {step}/{num_steps}, loss {loss:.3f}, {tokens / seconds:,.0f} pieces/s, {left} left"
-        print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
-
-    def end(self) -> None:
-        """Wipe the line, so that the next one starts clean."""
-        if self.is_shown:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+        print(f"{WIPE}{line}", end="", file=sys.stderr, flush=True)
 
 
 class Progress:
@@ -57,7 +55,8 @@ class Progress:
         left = seconds / self.done * sum(self.left.values())
         place = f"[{self.num_ended}/{self.num_missing}]".rjust(2 * len(str(self.num_missing)) + 3)
         tail = f"{_clock(left)} left" if self.left else f"{_clock(seconds)} in all"
-        print(f"{place} {run.spec.describe():<66} {_result(record):<34} {tail}", file=sys.stderr, flush=True)
+        wipe = WIPE if sys.stderr.isatty() else ""
+        print(f"{wipe}{place} {run.spec.describe():<66} {_result(record):<34} {tail}", file=sys.stderr, flush=True)
 
 
 def _result(record: RunRecord) -> str:

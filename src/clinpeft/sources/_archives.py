@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from clinpeft.errors import BadInput
-from clinpeft.sources._damage import refuse_nul, refusing_broken_archives, refusing_damage
-from clinpeft.sources._zip_archives import UNPACKED_AT_LEAST, UNPACKED_PER_PACKED, zip_members
+from clinpeft.sources._damage import most_unpacked, refuse_nul, refusing_broken_archives, refusing_damage
+from clinpeft.sources._zip_archives import zip_members
 from clinpeft.sources.base import RawFiles
 
 LARGEST_FILE = 16 << 20
@@ -99,7 +99,7 @@ def _members(
     raw: RawFiles, path: Path, suffixes: tuple[str, ...], skipped: Collection[str], largest: int
 ) -> Iterator[RawText]:
     name, num_bytes = str(path.relative_to(raw.root)), 0
-    limit = max(UNPACKED_AT_LEAST, UNPACKED_PER_PACKED * path.stat().st_size)
+    limit = most_unpacked(path.stat().st_size)
     found = []
     with refusing_broken_archives(name), raw.open_binary(path) as packed:
         stream = _Bounded(packed, limit, name)

@@ -1,4 +1,4 @@
-"""Damaged archives and undecodable bytes as errors that name the place and quote nothing."""
+"""Damaged archives, bombs and undecodable bytes as errors that name the place and quote nothing."""
 
 from __future__ import annotations
 
@@ -11,6 +11,15 @@ import zlib
 from collections.abc import Iterator
 
 from clinpeft.errors import BadInput
+
+UNPACKED_AT_LEAST = 100_000_000
+UNPACKED_PER_PACKED = 200
+"""What unpacks to more than this times its size (and 100 MB) is taken for a bomb; notes reach about 10."""
+
+
+def most_unpacked(num_packed: int) -> int:
+    """Bytes that so many compressed ones may unpack to."""
+    return max(UNPACKED_AT_LEAST, UNPACKED_PER_PACKED * num_packed)
 
 
 @contextlib.contextmanager

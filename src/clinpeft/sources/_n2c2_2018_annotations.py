@@ -18,7 +18,7 @@ ATTRIBUTES = ("Strength", "Form", "Frequency", "Route", "Dosage", "Reason", "ADE
 ENTITY_TYPES = (DRUG, *ATTRIBUTES)
 RELATIONS = tuple(f"{attribute}-{DRUG}" for attribute in ATTRIBUTES)
 
-_BEGINNING = re.compile(r"[TREAMN][0-9]+(?:\t| \S+ (?:[0-9]+ [0-9]+|\S+:))|#[0-9]*\t|\*\t")
+_BEGINNING = re.compile(r"[TREAMN][0-9]+(?:\t| \S+ (?:[0-9]+ [0-9]+|\S+:|T[0-9]+$))|#[0-9]*\t|\*\t")
 """How an annotation begins, with blanks for tabs too, so that such a file is refused; other lines go on from above."""
 _ENTITY = re.compile(r"(T[0-9]{1,9})\t(\S+) ([0-9]+ [0-9]+(?:;[0-9]+ [0-9]+)*)\t(.*)", re.DOTALL)
 _RELATION = re.compile(r"(R[0-9]+)\t(\S+) Arg1:(T[0-9]+) Arg2:(T[0-9]+)\s*")
@@ -138,7 +138,7 @@ def _is_stray(char: str) -> bool:
 def _parsed(records: list[_Record], path: str) -> tuple[list[Entity], list[Relation]]:
     entities: list[Entity] = []
     relations: list[Relation] = []
-    ids: set[str] = set()
+    ids: set[str | None] = {None}
     broken: dict[str, list[int]] = {}
     for record in records:
         item = _item(record)
@@ -150,7 +150,7 @@ def _parsed(records: list[_Record], path: str) -> tuple[list[Entity], list[Relat
             entities.append(item)
         elif isinstance(item, Relation):
             relations.append(item)
-    if lost := [record.row for record in records if _target(record) not in {None, *ids}]:
+    if lost := [record.row for record in records if _target(record) not in ids]:
         broken.setdefault("points to an id that is not there", lost)
     for rule, rows in broken.items():
         raise BadInput(f"{path}, {listed('line', rows)}", rule, "unpack the archive again")
@@ -174,7 +174,7 @@ def _item(record: _Record) -> Entity | Relation | str | None:
 def _target(record: _Record) -> str | None:
     """What an attribute is one of; None for other annotations."""
     found = _ATTRIBUTE.fullmatch(record.line)
-    return found and found[1]
+    return None if found is None else found[1]
 
 
 def _entity(record: _Record) -> Entity | str:

@@ -190,7 +190,7 @@ def _cell_ends(data: bytes, num_columns: int) -> NDArray[np.int64] | None:
     starts = np.append(0, quotes[1::2] + 1)
     ends = quotes[::2] + 1 if len(quotes) % 2 else np.append(quotes[::2] + 1, len(view))
     at = _ranges(starts, ends)
-    outside = view[at]
+    outside = view.take(at)
     line_ends = np.flatnonzero(outside == LINE_END)
     if not len(line_ends):
         return np.empty((0, num_columns), np.int64)
@@ -217,8 +217,10 @@ def _lines_at(positions: NDArray[np.int64], data: bytes, line: int) -> NDArray[n
 def _ranges(starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.int64]:
     """All numbers from each start to its end (exclusive), one range after the other."""
     lengths = ends - starts
-    before = np.cumsum(lengths) - lengths
-    return np.repeat(starts - before, lengths) + np.arange(lengths.sum())
+    after = np.cumsum(lengths)
+    numbers = np.repeat(starts - after + lengths, lengths)
+    numbers += np.arange(len(numbers))
+    return numbers
 
 
 def _is_utf8(data: bytes, length: int) -> bool:

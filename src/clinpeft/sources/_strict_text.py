@@ -8,12 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from clinpeft.errors import BadInput
+from clinpeft.sources._damage import most_unpacked
 from clinpeft.sources.base import RawFiles
 
 PIECE_BYTES = 1 << 20
-UNPACKED_AT_LEAST = 100_000_000
-UNPACKED_PER_PACKED = 200
-"""A gzip file that unpacks to more than this times its size (and 100 MB) is taken for a bomb; notes reach about 10."""
 
 
 def read_strict_text(raw: RawFiles, path: Path) -> str:
@@ -47,7 +45,7 @@ def strict_lines(raw: RawFiles, path: Path) -> Iterator[tuple[int, str]]:
 def _unpacked(raw: RawFiles, path: Path) -> bytes:
     if not path.is_file():
         raise BadInput(str(path), "is a folder" if path.is_dir() else "is not there", "check the path")
-    limit = max(UNPACKED_AT_LEAST, UNPACKED_PER_PACKED * path.stat().st_size)
+    limit = most_unpacked(path.stat().st_size)
     pieces, size = [], 0
     try:
         with raw.open_binary(path) as file:

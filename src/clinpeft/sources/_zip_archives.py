@@ -8,12 +8,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
 from clinpeft.errors import BadInput
-from clinpeft.sources._damage import refusing_broken_archives
+from clinpeft.sources._damage import most_unpacked, refusing_broken_archives
 from clinpeft.sources.base import RawFiles
 
-UNPACKED_AT_LEAST = 100_000_000
-UNPACKED_PER_PACKED = 200
-"""An archive that unpacks to more than this times its size (and 100 MB) is taken for a bomb; notes reach about 5."""
 _REMEDY = "download the archive again"
 
 
@@ -41,7 +38,7 @@ def _members(
 ) -> list[tuple[PurePosixPath, zipfile.ZipInfo]]:
     """The wanted members by their paths, after a look at all of them."""
     members = archive.infolist()
-    if sum(member.file_size for member in members) > max(UNPACKED_AT_LEAST, UNPACKED_PER_PACKED * size):
+    if sum(member.file_size for member in members) > most_unpacked(size):
         raise BadInput(name, "unpacks to far more than a release holds", _REMEDY)
     found: dict[PurePosixPath, zipfile.ZipInfo] = {}
     for member in members:

@@ -29,7 +29,7 @@ SHAPE = Shape(
 )
 
 _UNMERGED = ("unmerged_xml", "unmerged_i2b2")
-_NAME = re.compile(r"([0-9]+)\.xml(\.extent)?", re.IGNORECASE)
+_NAME = re.compile(r"([0-9]{1,9})\.(?:xml|(?:xml\.)?(extent))", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,11 @@ PHI_TYPES = (
 """The types that occur in the release."""
 UNSEEN_TYPES = ("ROOM", "DEPARTMENT", "OTHER", "IPADDR", "SSN", "ACCOUNT", "LICENSE", "VEHICLE")
 """Types that the official evaluator allows and the release does not hold."""
+HIPAA_TYPES = (
+    *("PATIENT", "ORGANIZATION", "STREET", "CITY", "ZIP", "AGE", "DATE", "PHONE", "FAX", "EMAIL"),
+    *("MEDICALRECORD", "HEALTHPLAN", "DEVICE", "BIOID", "IDNUM"),
+)
+"""Those of the release that the official evaluator counts as named by the HIPAA rule."""
 CATEGORIES = ("NAME", "PROFESSION", "LOCATION", "AGE", "DATE", "CONTACT", "ID", "OTHER", "PHI")
 SET1, SET2, TEST = "training-PHI-Gold-Set1", "training-PHI-Gold-Set2", "testing-PHI-Gold-fixed"
 PACKED = {f"2014_{SET1}": SET1, SET2: SET2, TEST: TEST}

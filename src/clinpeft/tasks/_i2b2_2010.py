@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Literal, TypeVar
 
 from clinpeft.sources._archives import RawText, text_of
 from clinpeft.sources._i2b2_2010_annotations import Concept, Place, Stretch, lines_of, places_of
 from clinpeft.sources.i2b2_2010 import Document, Part
+from clinpeft.tasks._hash_split import tenth_by_hash
+from clinpeft.tasks._n2c2_terms import PORTAL
 from clinpeft.tasks.base import BuildLog
 
 SplitName = Literal["train", "validation", "test"]
 Side = Literal["train", "test"]
+SOURCE = "i2b2-2010"
 CITATION = (
     "Özlem Uzuner, Brett R. South, Shuying Shen, Scott L. DuVall. 2010 i2b2/VA challenge on concepts, assertions, "
     "and relations in clinical text. JAMIA 18(5), 552-556 (2011)."
 )
-DOWNLOAD = "https://portal.dbmi.hms.harvard.edu/projects/n2c2-nlp/ (2010 Relations Challenge; agreement)"
-LICENCE = "n2c2/i2b2 data use agreement"
-TERMS = (
-    "n2c2/i2b2 data use agreement: research only, no re-identification, no sharing except with the named team. "
-    "Also holds for what is derived from the data.",
-)
+DOWNLOAD = f"{PORTAL} (2010 Relations Challenge; agreement)"
 IS_NOT = (
     "Not the full challenge corpus: the Pittsburgh records are no longer given out (170 of 394 training documents "
     "remain), so scores of 2010 do not compare. Nothing names patients: documents stand for them. The validation "
@@ -35,21 +33,10 @@ S = TypeVar("S", bound=Stretch)
 
 
 def validation_documents(documents: Sequence[Document]) -> set[str]:
-    """Of each hospital the last tenth (rounded up) of its training documents in order of SHA-256("i2b2-2010|" + id).
-
-    A hospital's only document stays in train.
-    """
-    chosen: set[str] = set()
+    """Of each hospital a tenth of its training documents by hash; a hospital's only document stays in train."""
     parts: tuple[Part, ...] = ("beth", "partners")
-    for part in parts:
-        ids = sorted((document.id for document in documents if document.part == part), key=order_of)
-        chosen.update(ids[len(ids) - min(-(-len(ids) // 10), len(ids) - 1) :] if ids else [])
-    return chosen
-
-
-def order_of(document: str) -> str:
-    """What documents are sorted by before some are taken for validation."""
-    return hashlib.sha256(f"i2b2-2010|{document}".encode()).hexdigest()
+    of_part = ([document.id for document in documents if document.part == part] for part in parts)
+    return {id_ for ids in of_part for id_ in tenth_by_hash(SOURCE, ids)}
 
 
 def split_of(document: Document, validation: set[str]) -> SplitName:
@@ -60,6 +47,23 @@ def split_of(document: Document, validation: set[str]) -> SplitName:
 def side_of(document: Document) -> Side:
     """The part of the challenge that published counts are given for."""
     return "test" if document.part == "test" else "train"
+
+
+def expect_counts(
+    num: Counter[tuple[str, str]],
+    published: Mapping[Side, Mapping[str, int]],
+    verified: Collection[tuple[str, str]],
+    log: BuildLog,
+    why: Mapping[Side, str | None] | None = None,
+) -> None:
+    """Compare ours with the published counts of each side (side, what → how many).
+
+    verified: which of them stand in published code; the others agree in their sums. why: what explains a difference.
+    """
+    for side, counts in published.items():
+        for what, count in counts.items():
+            evidence: Literal["V", "A"] = "V" if (side, what) in verified else "A"
+            log.expect(f"{side}: {what}", count, num[side, what], evidence, why[side] if why else None)
 
 
 def read_lines(document: Document, log: BuildLog) -> list[str]:

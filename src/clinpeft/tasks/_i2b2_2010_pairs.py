@@ -72,10 +72,12 @@ def resolved(
     """The relations whose two arguments are mentions, found by their place; the others are noted.
 
     Where several mentions share a place, those whose types the relation can tie are meant, else the first;
-    is_paper: the first whatever its type, as in BLUE.
+    is_paper: the first whatever its type, as in BLUE; so two mentions of one place are never related.
     """
     for relation in relations:
         candidates = [_standing_at(argument, mentions, lines) for argument in (relation.first, relation.second)]
+        if is_paper:
+            candidates = [found[:1] for found in candidates]
         pairs = [(first, second) for first, second in product(*candidates) if first != second]
         if not pairs:
             log.anomaly(file.path, relation.row, "relation-without-concept")
@@ -83,7 +85,7 @@ def resolved(
         fitting = [pair for pair in pairs if can_relate(relation.name, *(mentions[index].type for index in pair))]
         if not fitting:
             log.anomaly(file.path, relation.row, "relation-of-other-types")
-        yield Gold(relation.row, relation.name, *(pairs if is_paper else fitting or pairs)[0])
+        yield Gold(relation.row, relation.name, *(fitting or pairs)[0])
 
 
 def can_relate(name: str, *types: ConceptType) -> bool:

@@ -1,11 +1,23 @@
-"""IOB2 tags of tokens from spans of text."""
+"""Tokens that are cut whatever is marked, and their IOB2 tags from marked spans of text."""
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
 from clinpeft.tasks.base import Span
+
+_TOKEN = re.compile(r"[^\W\d_]+|\d+|\S")
+
+
+def tokens_in(text: str) -> list[tuple[int, int]]:
+    """Offsets of the tokens: runs of letters, runs of digits, and every other sign that is no blank alone.
+
+    >>> tokens_in("20mg (q6h)")
+    [(0, 2), (2, 4), (5, 6), (6, 7), (7, 8), (8, 9), (9, 10)]
+    """
+    return [found.span() for found in _TOKEN.finditer(text)]
 
 
 def tags_from_spans(

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from clinpeft.sources._anchors import Mark
+from clinpeft.tasks._iob2 import tokens_in
 from clinpeft.tasks.base import Example, Span
-
-_TOKEN = re.compile(r"[^\W\d_]+|\d+|\S")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +26,6 @@ class Line:
     """What of the marks lies on this line; empty where tags alone say it."""
 
 
-def tenth_by_hash(source: str, ids: Iterable[str]) -> set[str]:
-    """The last tenth (rounded up) of the ids in order of SHA-256("<source>|" + id); none of a single one."""
-    ordered = sorted(set(ids), key=lambda id_: hashlib.sha256(f"{source}|{id_}".encode()).hexdigest())
-    num = min(-(-len(ordered) // 10), max(len(ordered) - 1, 0))
-    return set(ordered[len(ordered) - num :])
-
-
 def documents_missing(part: str, found: int, published: int) -> str | None:
     """Why counts of a part cannot be the published ones, where documents of it are not there."""
     return f"the raw files hold {found:,} of {published:,} {part} documents" if found < published else None
@@ -46,7 +37,7 @@ def tagged_lines(text: str, marks: Sequence[Mark]) -> tuple[list[Line], list[Mar
     Tokens are runs of letters, runs of digits and single other signs. A token that a mark touches belongs to it; a
     mark across lines begins anew on each. Of marks that share a token the longest stays, then the first.
     """
-    tokens = [found.span() for found in _TOKEN.finditer(text)]
+    tokens = tokens_in(text)
     starts, ends = [start for start, _ in tokens], [end for _, end in tokens]
     owners: list[Mark | None] = [None] * len(tokens)
     kept, problems = [], []

@@ -150,8 +150,9 @@ def join_by_admission(summaries: Iterable[Summary], log: BuildLog) -> Iterator[A
             last_report[summary.hadm] = summary.subject, summary.row_id
     log.filtered("admissions", len(texts), 0)
     log.filtered("with-report", len(last_report), len(texts) - len(last_report))
+    del summaries  # so that a text is gone once it is joined
     for hadm in sorted(last_report):
-        yield AdmissionNote(hadm, *last_report[hadm], "\n\n".join(texts[hadm]).strip())
+        yield AdmissionNote(hadm, *last_report[hadm], "\n\n".join(texts.pop(hadm)).strip())
 
 
 def admission_notes(notes: Iterable[AdmissionNote], log: BuildLog) -> Iterator[AdmissionNote]:

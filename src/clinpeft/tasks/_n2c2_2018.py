@@ -11,7 +11,8 @@ from clinpeft.sources._archives import RawText, text_of
 from clinpeft.sources._n2c2_2018_annotations import Annotated, parse_annotations
 from clinpeft.sources.base import RawFiles
 from clinpeft.sources.n2c2_2018 import Part, read_documents
-from clinpeft.tasks._marked_lines import tenth_by_hash
+from clinpeft.tasks._hash_split import tenth_by_hash
+from clinpeft.tasks._n2c2_terms import PORTAL
 from clinpeft.tasks.base import BuildLog
 
 SOURCE = "n2c2-2018"
@@ -19,14 +20,7 @@ CITATION = (
     "Sam Henry, Kevin Buchan, Michele Filannino, Amber Stubbs, Özlem Uzuner. 2018 n2c2 shared task on adverse drug "
     "events and medication extraction in electronic health records. JAMIA 27(1), 3-12 (2020)."
 )
-DOWNLOAD = (
-    "https://portal.dbmi.hms.harvard.edu/projects/n2c2-nlp/ (2018 Track 2: ADE and Medication Extraction; agreement)"
-)
-LICENCE = "n2c2/i2b2 data use agreement"
-TERMS = (
-    "n2c2/i2b2 data use agreement: research only, no re-identification, no sharing except with the named team. "
-    "Also holds for what is derived from the data.",
-)
+DOWNLOAD = f"{PORTAL} (2018 Track 2: ADE and Medication Extraction; agreement)"
 IS_NOT = (
     "Nothing names patients: documents stand for them, and two notes may be of one patient. The notes are discharge "
     "summaries of MIMIC-III, so models pre-trained on MIMIC have read their text. The validation documents are ours "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -20,6 +20,7 @@ from clinpeft.sources.base import RawFiles
 from clinpeft.sources.i2b2_2010 import Document, read_documents
 from clinpeft.spec import Kind
 from clinpeft.tasks import _i2b2_2010 as shared
+from clinpeft.tasks._n2c2_terms import LICENCE, TERMS
 from clinpeft.tasks.base import BuildLog, Example, Task
 
 PUBLISHED: dict[shared.Side, dict[str, int]] = {
@@ -53,14 +54,14 @@ class I2b22010Assertions(Task):
     """One marked problem, one of six assertions: the challenge's second task, concepts given."""
 
     kind: ClassVar[Kind] = "classification"
-    source: ClassVar[str] = "i2b2-2010"
+    source: ClassVar[str] = shared.SOURCE
     metric: ClassVar[str] = "f1-micro"
     labels: ClassVar[tuple[str, ...] | None] = ASSERTIONS
     title: ClassVar[str] = "What a note says of a medical problem: present, absent, possible, conditional, …"
     citation: ClassVar[str] = shared.CITATION
     download: ClassVar[str] = shared.DOWNLOAD
-    licence: ClassVar[str] = shared.LICENCE
-    terms: ClassVar[tuple[str, ...]] = shared.TERMS
+    licence: ClassVar[str] = LICENCE
+    terms: ClassVar[tuple[str, ...]] = TERMS
     is_not: ClassVar[str] = (
         f"{shared.IS_NOT} The problems are given, not found. Two thirds are `present`: read macro F1 beside micro F1, "
         "which equals accuracy. Only the problem's own line is shown, so a heading above it ('Family history') is not."
@@ -149,7 +150,4 @@ def _where(places: Iterable[Place]) -> Where:
 def _report(num: Counter[tuple[str, str]], log: BuildLog) -> None:
     log.filtered("assertions-placed", num["all", "placed"], num["all", "assertions"] - num["all", "placed"])
     log.filtered("one-assertion-a-problem", num["all", "kept"], num["all", "placed"] - num["all", "kept"])
-    for side, counts in PUBLISHED.items():
-        for what, published in counts.items():
-            evidence: Literal["V", "A"] = "V" if (side, what) in _VERIFIED else "A"
-            log.expect(f"{side}: {what}", published, num[side, what], evidence)
+    shared.expect_counts(num, PUBLISHED, _VERIFIED, log)

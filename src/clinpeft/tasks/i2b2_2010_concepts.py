@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from clinpeft.sources._i2b2_2010_annotations import CONCEPT_TYPES, ConceptType, parse_concepts, token_bounds
 from clinpeft.sources.base import RawFiles
 from clinpeft.sources.i2b2_2010 import Document, read_documents
 from clinpeft.spec import Kind
 from clinpeft.tasks import _i2b2_2010 as shared
+from clinpeft.tasks._n2c2_terms import LICENCE, TERMS
 from clinpeft.tasks.base import BuildLog, Example, Task
 
 PUBLISHED: dict[shared.Side, dict[str, int]] = {
@@ -40,14 +41,14 @@ class I2b22010Concepts(Task):
     """One line of a note, its problems, treatments and tests: the challenge's concept extraction."""
 
     kind: ClassVar[Kind] = "entities"
-    source: ClassVar[str] = "i2b2-2010"
+    source: ClassVar[str] = shared.SOURCE
     metric: ClassVar[str] = "entity-f1"
     labels: ClassVar[tuple[str, ...] | None] = CONCEPT_TYPES
     title: ClassVar[str] = "Medical problems, treatments and tests that a clinical note mentions"
     citation: ClassVar[str] = shared.CITATION
     download: ClassVar[str] = shared.DOWNLOAD
-    licence: ClassVar[str] = shared.LICENCE
-    terms: ClassVar[tuple[str, ...]] = shared.TERMS
+    licence: ClassVar[str] = LICENCE
+    terms: ClassVar[tuple[str, ...]] = TERMS
     is_not: ClassVar[str] = (
         f"{shared.IS_NOT} `--compat paper` trains on the partners documents alone, as the scripts of Lewis et al. "
         "(2020, bio-lm) do, which write these over the merged files."
@@ -180,10 +181,7 @@ def _report(num: Counter[tuple[str, str]], log: BuildLog, why: dict[shared.Side,
     log.filtered("lines-with-words", num_worded, num_lines - num_worded)
     log.filtered("concepts-placed", num["all", "placed"], num["all", "concepts"] - num["all", "placed"])
     log.filtered("not-overlapped", num["all", "placed"] - num["all", "overlapping"], num["all", "overlapping"])
-    for side, counts in PUBLISHED.items():
-        for what, published in counts.items():
-            evidence: Literal["V", "A"] = "V" if (side, what) in _VERIFIED else "A"
-            log.expect(f"{side}: {what}", published, num[side, what], evidence, why[side])
+    shared.expect_counts(num, PUBLISHED, _VERIFIED, log, why)
 
 
 def _longest_first(mark: Mark) -> tuple[int, int, int]:

@@ -13,6 +13,7 @@ from clinpeft.sources.base import RawFiles
 from clinpeft.sources.i2b2_2010 import Document, read_documents
 from clinpeft.spec import Kind
 from clinpeft.tasks import _i2b2_2010 as shared
+from clinpeft.tasks._hash_split import in_hash_order
 from clinpeft.tasks._i2b2_2010_pairs import (
     Gold,
     MarkedPair,
@@ -23,6 +24,7 @@ from clinpeft.tasks._i2b2_2010_pairs import (
     resolved,
     wrapped,
 )
+from clinpeft.tasks._n2c2_terms import LICENCE, TERMS
 from clinpeft.tasks.base import BuildLog, Example, Task
 
 NONE = "none"
@@ -69,7 +71,7 @@ class I2b22010Relations(Task):
     """Two concepts of a line, one of eight relations or `none`: the challenge's third task, concepts given."""
 
     kind: ClassVar[Kind] = "relations"
-    source: ClassVar[str] = "i2b2-2010"
+    source: ClassVar[str] = shared.SOURCE
     metric: ClassVar[str] = "relation-f1"
     labels: ClassVar[tuple[str, ...] | None] = (*RELATIONS, NONE)
     title: ClassVar[str] = "The relation of a problem to a treatment, test or other problem that the same line names"
@@ -78,8 +80,8 @@ class I2b22010Relations(Task):
         "Language Processing: An Evaluation of BERT and ELMo on Ten Benchmarking Datasets. BioNLP 2019, 58-65."
     )
     download: ClassVar[str] = shared.DOWNLOAD
-    licence: ClassVar[str] = shared.LICENCE
-    terms: ClassVar[tuple[str, ...]] = shared.TERMS
+    licence: ClassVar[str] = LICENCE
+    terms: ClassVar[tuple[str, ...]] = TERMS
     is_not: ClassVar[str] = (
         f"{shared.IS_NOT} The concepts are given, not found, and only pairs of one line are looked at. Scores with "
         "`pairs=all` and `pairs=typed` differ little in what can be found and much in how many pairs are `none`. "
@@ -124,7 +126,7 @@ class I2b22010Relations(Task):
     def _validation(self, documents: Sequence[Document]) -> set[str]:
         """Paper mode keeps the last one only: BLUE read its list with line ends, which the last line has not."""
         chosen = shared.validation_documents(documents)
-        return set(sorted(chosen, key=shared.order_of)[-1:]) if self.mode == "paper" else chosen
+        return set(in_hash_order(shared.SOURCE, chosen)[-1:]) if self.mode == "paper" else chosen
 
     def _pairs_of(
         self, document: Document, split: shared.SplitName, num: Counter[tuple[str, str]], log: BuildLog
@@ -207,10 +209,7 @@ class I2b22010Relations(Task):
         log.filtered(
             "pairs-with-a-problem" if self.pairs == "typed" else "pairs", num_pairs, num["all", "pairs-left-out"]
         )
-        for side, counts in PUBLISHED.items():
-            for what, published in counts.items():
-                evidence: Literal["V", "A"] = "V" if (side, what) in _VERIFIED else "A"
-                log.expect(f"{side}: {what}", published, num[side, what], evidence)
+        shared.expect_counts(num, PUBLISHED, _VERIFIED, log)
         if self.mode == "paper":
             for split, what, published, sure in BLUE:
                 why = "the published list of validation documents is not in the release: another one is validation"

@@ -11,14 +11,9 @@ from clinpeft.sources._i2b2_2012_extents import differs
 from clinpeft.sources.base import RawFiles
 from clinpeft.sources.i2b2_2012 import EVENT_TYPES, Document, read_documents, read_events
 from clinpeft.spec import Kind
-from clinpeft.tasks._marked_lines import (
-    Line,
-    documents_missing,
-    example_of,
-    lines_cut_at_marks,
-    tagged_lines,
-    tenth_by_hash,
-)
+from clinpeft.tasks._hash_split import tenth_by_hash
+from clinpeft.tasks._marked_lines import Line, documents_missing, example_of, lines_cut_at_marks, tagged_lines
+from clinpeft.tasks._n2c2_terms import LICENCE, PORTAL, TERMS
 from clinpeft.tasks.base import BuildLog, Example, Task
 
 REACH = 5
@@ -55,14 +50,9 @@ class I2b22012Events(Task):
         "Weiyi Sun, Anna Rumshisky, Özlem Uzuner. Evaluating temporal relations in clinical text: 2012 i2b2 challenge. "
         "JAMIA 20(5), 806-813 (2013)."
     )
-    download: ClassVar[str] = (
-        "https://portal.dbmi.hms.harvard.edu/projects/n2c2-nlp/ (2012 Temporal Relations Challenge; agreement)"
-    )
-    licence: ClassVar[str] = "n2c2/i2b2 data use agreement"
-    terms: ClassVar[tuple[str, ...]] = (
-        "n2c2/i2b2 data use agreement: research only, no re-identification, no sharing except with the named team. "
-        "Also holds for what is derived from the data.",
-    )
+    download: ClassVar[str] = f"{PORTAL} (2012 Temporal Relations Challenge; agreement)"
+    licence: ClassVar[str] = LICENCE
+    terms: ClassVar[tuple[str, ...]] = TERMS
     is_not: ClassVar[str] = (
         "Not the temporal task: times, their links, and the modality and polarity of events are left out. Nothing "
         "names patients: documents stand for them. The validation documents are ours, as published ones cannot be "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, groupby
@@ -15,7 +14,8 @@ from clinpeft.sources.base import RawFiles
 from clinpeft.sources.n2c2_2018 import Part
 from clinpeft.spec import Kind
 from clinpeft.tasks import _n2c2_2018 as shared
-from clinpeft.tasks._iob2 import tags_from_spans
+from clinpeft.tasks._iob2 import tags_from_spans, tokens_in
+from clinpeft.tasks._n2c2_terms import LICENCE, TERMS
 from clinpeft.tasks.base import BuildLog, Example, Span, Task
 
 PUBLISHED = (
@@ -30,7 +30,6 @@ PUBLISHED = (
     ("Duration", 592, 378),
 )
 """Type, number in train (with what validation takes from it), number in test."""
-_TOKEN = re.compile(r"[^\W\d_]+|\d+|\S")
 
 
 class N2c22018Ade(Task):
@@ -49,12 +48,13 @@ class N2c22018Ade(Task):
     title: ClassVar[str] = "Drugs, their strength, form, dose, route and timing, reasons and adverse events in notes"
     citation: ClassVar[str] = shared.CITATION
     download: ClassVar[str] = shared.DOWNLOAD
-    licence: ClassVar[str] = shared.LICENCE
-    terms: ClassVar[tuple[str, ...]] = shared.TERMS
+    licence: ClassVar[str] = LICENCE
+    terms: ClassVar[tuple[str, ...]] = TERMS
     is_not: ClassVar[str] = (
-        f"{shared.IS_NOT} The metric is strict and over tags, so of overlapping entities (a third of the training "
-        "documents have some) one counts; the challenge ranked by lenient F1, where any overlap of the right type is a "
-        "hit, so its scores are higher. An ADE is what the writer blames on a drug: no proof that the drug did it."
+        f"{shared.IS_NOT} Scores are over tags, so of overlapping entities (a third of the training documents have "
+        "some) one counts. The headline metric is strict; the challenge ranked by lenient F1 (`entity-f1-lenient`, "
+        "which stands beside it), where any overlap of the right type is a hit, so its scores are higher. An ADE is "
+        "what the writer blames on a drug: no proof that the drug did it."
     )
     split_by: ClassVar[str] = "document"
 
@@ -104,15 +104,6 @@ def windows_of(text: str, entities: Sequence[Entity], max_words: int) -> list[tu
             windows.append((start, end))
             num_before = num_words
     return windows
-
-
-def tokens_in(text: str) -> list[tuple[int, int]]:
-    """Offsets of the tokens.
-
-    >>> tokens_in("20mg (q6h)")
-    [(0, 2), (2, 4), (5, 6), (6, 7), (7, 8), (8, 9), (9, 10)]
-    """
-    return [found.span() for found in _TOKEN.finditer(text)]
 
 
 def _pieces(text: str, max_words: int) -> Iterator[tuple[int, int]]:

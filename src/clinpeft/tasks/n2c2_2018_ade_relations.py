@@ -15,6 +15,7 @@ from clinpeft.sources.base import RawFiles
 from clinpeft.sources.n2c2_2018 import Part
 from clinpeft.spec import Kind
 from clinpeft.tasks import _n2c2_2018 as shared
+from clinpeft.tasks._n2c2_terms import LICENCE, TERMS
 from clinpeft.tasks.base import BuildLog, Example, Span, Task
 
 NO_RELATION = "none"
@@ -45,8 +46,8 @@ class N2c22018AdeRelations(Task):
     title: ClassVar[str] = "Which drug a strength, form, dose, route, timing, reason or adverse event belongs to"
     citation: ClassVar[str] = shared.CITATION
     download: ClassVar[str] = shared.DOWNLOAD
-    licence: ClassVar[str] = shared.LICENCE
-    terms: ClassVar[tuple[str, ...]] = shared.TERMS
+    licence: ClassVar[str] = LICENCE
+    terms: ClassVar[tuple[str, ...]] = TERMS
     is_not: ClassVar[str] = (
         f"{shared.IS_NOT} Not the challenge's end-to-end track: mentions are given. Pairs further apart than "
         "`max_distance` sentences have no example, so recall is of the related pairs in reach; the filters count those "
