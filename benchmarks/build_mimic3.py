@@ -205,8 +205,8 @@ def pandas_route() -> Callable[[Path], Examples]:
     """CORe's filter_notes and task MP, rewritten for today's pandas; notes of one day stand in order of ROW_ID."""
     import pandas as pd
 
-    from clinpeft.tasks._mimic3_notes import SECTIONS as ADMISSION_SECTIONS
-    from clinpeft.tasks.mimic3_mortality import _ANYWHERE, _IN_TWO_SECTIONS
+    from clinpeft.tasks._death_in_hospital import ANYWHERE, IN_TWO_SECTIONS
+    from clinpeft.tasks._mimic3_notes import SEARCHED
 
     def run(folder: Path) -> Examples:
         suffix = ".csv.gz" if (folder / "NOTEEVENTS.csv.gz").exists() else ".csv"
@@ -220,17 +220,17 @@ def pandas_route() -> Callable[[Path], Examples]:
         reports = notes[notes.DESCRIPTION == "Report"].drop_duplicates("HADM_ID", keep="last")
         notes = texts.merge(reports[["HADM_ID", "ROW_ID", "SUBJECT_ID"]], on="HADM_ID")
         notes["TEXT"] = notes.TEXT.str.strip().str.replace("\n", r"\n", regex=False)
-        for header, searched in ADMISSION_SECTIONS.items():
+        for header, searched in SEARCHED.items():
             found = notes.TEXT.str.extract(rf"(?i){searched}(.+?)\\n\\n[^(\\|\d|\.)]+?:", expand=False)
             notes[header] = found.str.replace(r"\n", " ", regex=False).str.strip().fillna("")
         main_sections = ("CHIEF COMPLAINT", "PRESENT ILLNESS", "MEDICAL HISTORY")
         notes = notes[(notes[list(main_sections)] != "").any(axis=1)]
-        parts = [f"{header}: " + notes[header] for header in ADMISSION_SECTIONS]
+        parts = [f"{header}: " + notes[header] for header in SEARCHED]
         notes = notes.assign(TEXT=parts[0].str.cat(parts[1:], sep="\n\n"))
         notes = notes.merge(admissions[["HADM_ID", "HOSPITAL_EXPIRE_FLAG"]], how="left", on="HADM_ID")
         notes = notes.dropna(subset=["HOSPITAL_EXPIRE_FLAG"])
-        notes["TEXT"] = notes.TEXT.str.replace(_IN_TWO_SECTIONS, r"\1", regex=True)
-        notes = notes[~notes.TEXT.str.contains(_ANYWHERE)]
+        notes["TEXT"] = notes.TEXT.str.replace(IN_TWO_SECTIONS, r"\1", regex=True)
+        notes = notes[~notes.TEXT.str.contains(ANYWHERE)]
         labels = notes.HOSPITAL_EXPIRE_FLAG.map({0: "survived", 1: "died"})
         return zip(notes.HADM_ID.astype(int).tolist(), notes.TEXT.tolist(), labels.tolist(), strict=True)
 

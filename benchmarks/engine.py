@@ -117,14 +117,12 @@ def run_arm(arm: str, case: Case, data: Path) -> dict[str, float]:
 
 def fit_clinpeft(arm: str, case: Case, model: Any, method: Any, train: Any, pad_id: int, meter: Any) -> str:
     """As `clinpeft run` does."""
-    import torch
-
     from clinpeft.spec import TrainOptions
     from clinpeft.train.engine import set_up
     from clinpeft.train.loop import fit, training_stream
 
     options = TrainOptions(epochs=1, batch_size=BATCH, learning_rate=method.learning_rate, max_steps=case.steps)
-    engine = set_up(model, options, torch.device("cpu"))
+    engine = set_up(model, options, meter.device)
     stream = training_stream(train, BATCH, pad_id, 1)
     fit(model, method, stream, case.steps, "classification", options, 1, engine, None, lambda: None, meter)
     return engine.precision
@@ -132,12 +130,33 @@ def fit_clinpeft(arm: str, case: Case, model: Any, method: Any, train: Any, pad_
 
 def fit_trainer(arm: str, case: Case, model: Any, method: Any, train: Any, pad_id: int, meter: Any) -> str:
     """The same module under transformers' Trainer."""
-    fit_trainer_on(arm, model, method, train, pad_id, kind="classification", steps=case.steps, batch_size=BATCH, seed=1)
-    return "fp32" if arm == "trainer-study" else "bf16"
+    fit_trainer_on(
+        arm,
+        model,
+        method,
+        train,
+        pad_id,
+        kind="classification",
+        steps=case.steps,
+        batch_size=BATCH,
+        seed=1,
+        device=meter.device.type,
+    )
+    return "fp32" if arm == "trainer-study" else os.environ.get("TRAINER_PRECISION", "bf16")
 
 
 def fit_trainer_on(
-    arm: str, model: Any, method: Any, train: Any, pad_id: int, *, kind: Any, steps: int, batch_size: int, seed: int
+    arm: str,
+    model: Any,
+    method: Any,
+    train: Any,
+    pad_id: int,
+    *,
+    kind: Any,
+    steps: int,
+    batch_size: int,
+    seed: int,
+    device: str = "cpu",
 ) -> None:
     """Train by transformers' Trainer, with the dropout that the model's configuration has."""
     import torch
@@ -146,7 +165,7 @@ def fit_trainer_on(
     from clinpeft.data.batch import collate
     from clinpeft.train.loop import loss_of
 
-    is_best = arm != "trainer-study"
+    is_best, reduced = arm != "trainer-study", os.environ.get("TRAINER_PRECISION", "bf16")
     restore_dropout(model, on_attention=not arm.endswith("no-attention-dropout"))
 
     class WithLoss(torch.nn.Module):
@@ -157,6 +176,7 @@ def fit_trainer_on(
             self.model = model
 
         def forward(self, batch: Any) -> dict[str, Any]:
+            batch = batch.to(device)
             logits = self.model(batch)
             return {"loss": loss_of(logits, batch, kind, None), "logits": logits}
 
@@ -169,10 +189,11 @@ def fit_trainer_on(
             learning_rate=method.learning_rate,
             weight_decay=0.01,
             warmup_steps=max(1, round(0.06 * steps)),
-            bf16=is_best,
+            bf16=is_best and reduced == "bf16",
+            fp16=is_best and reduced == "fp16",
             train_sampling_strategy="group_by_length" if is_best else "random",
             dataloader_num_workers=int(os.environ.get("TRAINER_WORKERS", "0")) if is_best else 0,
-            use_cpu=True,
+            use_cpu=device == "cpu",
             seed=seed,
             report_to=[],
             save_strategy="no",

@@ -28,7 +28,7 @@ def test_labels_with_a_plus_do_not_count():
         missing=predictions.missing[:, :1],
     )
     assert score(AurocCodes(), marked).value == score(Auroc(), alone).value
-    assert AurocCodes().remark(marked) == "1 labels that start with + are not scored"
+    assert AurocCodes().remark(marked) == "not scored, as they start with +: 1"
     weights = np.ones((2, len(predictions)))
     assert AurocCodes().values(marked, weights) == pytest.approx(Auroc().values(alone, weights))
 

@@ -64,6 +64,27 @@ def test_several_classes_average_each_against_the_rest(make: Any, value: Any) ->
         assert value("auprc", predictions) == pytest.approx(expected, abs=1e-12)
 
 
+def test_pairs_of_classes_are_averaged_as_sklearn_does(make: Any, value: Any) -> None:
+    generator = np.random.default_rng(6)
+    for _ in range(30):
+        predictions = make(generator, n=60, k=4)
+        expected = roc_auc_score(predictions.gold, predictions.scores, multi_class="ovo", average="macro")
+        assert value("auroc-ovo", predictions) == pytest.approx(expected, abs=1e-12)
+    binary = make(generator, n=60, k=2)
+    assert value("auroc-ovo", binary) == value("auroc", binary)
+
+
+def test_pairs_with_a_class_that_never_occurs_are_left_out_and_said_so(make: Any, value: Any) -> None:
+    predictions = make(np.random.default_rng(7), n=40, k=3)
+    only_two = replace(predictions, gold=predictions.gold % 2)
+    rows = [roc_auc_score(only_two.gold == label, only_two.scores[:, label]) for label in (0, 1)]
+
+    assert value("auroc-ovo", only_two) == pytest.approx(np.mean(rows), abs=1e-12)
+    remark = "over 2 of 6 ordered pairs of classes; the others lack examples"
+    assert METRICS.get("auroc-ovo")().remark(only_two) == remark
+    assert METRICS.get("auroc-ovo")().remark(predictions) is None
+
+
 @pytest.mark.parametrize(("name", "reference"), [("auroc", roc_auc_score), ("auprc", average_precision_score)])
 def test_missing_cells_are_left_out_label_by_label(name: str, reference: Any, make: Any, value: Any) -> None:
     generator = np.random.default_rng(3)

@@ -112,6 +112,11 @@ def test_mimic4_files_are_recognised(tmp_path):
     assert "MIMIC-IV" in refusal(tmp_path)
 
 
+def test_a_table_of_mimic4_is_told_by_its_columns(tmp_path):
+    write(tmp_path, f"subject_id,hadm_id,seq_num,icd_code,icd_version\n1,2,3,{SECRET},10\n", "diagnoses_icd.csv.gz")
+    assert "diagnoses_icd.csv.gz, line 1: is a table of MIMIC-IV; give MIMIC-III 1.4" in refusal(tmp_path)
+
+
 def test_a_missing_column_is_named(tmp_path):
     write(tmp_path, "ROW_ID,SUBJECT_ID,SEQ_NUM\n1,2,3\n")
     assert "line 1: lacks columns: HADM_ID, ICD9_CODE" in refusal(tmp_path)
@@ -122,6 +127,17 @@ def test_an_unknown_column_is_named_with_what_may_be_meant(tmp_path):
     message = refusal(tmp_path, "ICD9_CODE")
     assert "does not have: HADMID" in message
     assert "did you mean 'HADM_ID'?" in message
+
+
+def test_a_table_without_its_header_is_refused_and_its_first_row_not_quoted(tmp_path):
+    write(tmp_path, f'1,{SECRET},172335,1,"{SECRET}"\n')
+    assert "line 1: is not the header of this table; the release has ROW_ID, " in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_another_delimiter_is_told(tmp_path, delimiter):
+    write(tmp_path, (HEADER + ROWS).replace(",", delimiter).replace('"', ""))
+    assert f"line 1: delimiter looks like {delimiter!r}" in refusal(tmp_path)
 
 
 def test_a_column_named_twice_is_refused(tmp_path):
@@ -212,6 +228,12 @@ def test_a_table_must_have_the_checksum_of_the_release_unless_accepted(tmp_path)
     assert len(read(tmp_path, allow_modified=True)) == 3
     (tmp_path / "SHA256SUMS.txt").write_text(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  DIAGNOSES_ICD.csv\n")
     assert len(read(tmp_path)) == 3
+
+
+def test_a_table_renamed_to_small_letters_must_have_the_checksum_too(tmp_path):
+    write(tmp_path, name="diagnoses_icd.csv")
+    (tmp_path / "SHA256SUMS.txt").write_text(f"{hashlib.sha256(b'other').hexdigest()}  DIAGNOSES_ICD.csv\n")
+    assert "differs from its checksum in SHA256SUMS.txt" in refusal(tmp_path)
 
 
 def test_the_folder_is_found_as_downloaded_and_not_confused_with_mimic4(tmp_path):

@@ -20,8 +20,8 @@ from clinpeft.sources._mimic4_hospital import Hospital, stay_shares
 from clinpeft.sources._mimic4_writing import LAST_EXAM
 from clinpeft.sources.base import RawFiles
 from clinpeft.sources.mimic4 import TABLES, Mimic4, open_table
+from clinpeft.tasks._stays import CLASSES, class_of
 from clinpeft.tasks.base import BuildLog
-from clinpeft.tasks.mimic3_length_of_stay import CLASSES, class_of
 from clinpeft.tasks.mimic4_diagnoses import Mimic4Diagnoses
 from clinpeft.tasks.mimic4_length_of_stay import Mimic4LengthOfStay
 from clinpeft.tasks.mimic4_mortality import Mimic4Mortality

@@ -11,10 +11,12 @@ import pytest
 
 from clinpeft.data.build import build_task
 from clinpeft.errors import BadInput
+from clinpeft.metrics import auroc_codes
 from clinpeft.recount import parser_of
 from clinpeft.sources.base import RawFiles
 from clinpeft.sources.mimic3 import Mimic3
-from clinpeft.tasks._mimic3_codes import category, damaged_category, damaged_title_words, title_words
+from clinpeft.tasks._icd import category
+from clinpeft.tasks._mimic3_codes import LEARNED_ONLY, damaged_category, damaged_title_words, title_words
 from clinpeft.tasks._stop_words import STOP_WORDS
 from clinpeft.tasks.base import TASKS, BuildLog
 
@@ -96,6 +98,17 @@ def test_scored_labels_come_first_in_the_label_space_of_the_plus_tasks():
     assert ("codes without a title, DIAGNOSES_ICD", 144, 2) in [row[:3] for row in plus.expected]
 
 
+def test_the_metric_leaves_out_what_the_plus_tasks_mark():
+    assert LEARNED_ONLY == auroc_codes.LEARNED_ONLY
+
+
+def test_another_number_of_categories_is_explained_by_the_rows_and_not_by_the_titles():
+    _, log = examples_of("diagnoses-plus")
+    why = "rows of DIAGNOSES_ICD: 12 of 651,047"
+    assert ("codes without a title, DIAGNOSES_ICD", 144, 2, "V", why) in log.expected
+    assert ("categories in the label space", 1_266, 9, "V", why) in log.expected
+
+
 def test_codes_with_dots_are_the_same_codes_and_noted(tmp_path):
     raw = copy_of_golden(tmp_path)
     path = raw / "DIAGNOSES_ICD.csv"
@@ -109,10 +122,11 @@ def test_codes_with_dots_are_the_same_codes_and_noted(tmp_path):
     ("name", "table", "old", "new"),
     [
         ("diagnoses", "DIAGNOSES_ICD", '"E9320"', '"I10"'),
+        ("diagnoses", "DIAGNOSES_ICD", '"E9320"', '"EVANS"'),
         ("procedures", "PROCEDURES_ICD", '"0331"', '"0DTJ4ZZ"'),
     ],
 )
-def test_codes_of_icd_10_are_refused_by_place_and_not_quoted(tmp_path, name, table, old, new):
+def test_codes_of_icd_10_and_text_are_refused_by_place_and_not_quoted(tmp_path, name, table, old, new):
     raw = copy_of_golden(tmp_path)
     path = raw / f"{table}.csv"
     path.write_text(path.read_text().replace(old, new))

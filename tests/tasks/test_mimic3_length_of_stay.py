@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from clinpeft.errors import BadInput
 from clinpeft.recount import parser_of
 from clinpeft.sources.base import RawFiles
+from clinpeft.tasks._stays import CLASSES, class_of
 from clinpeft.tasks.base import TASKS, BuildLog
-from clinpeft.tasks.mimic3_length_of_stay import CLASSES, Mimic3LengthOfStay, class_of
+from clinpeft.tasks.mimic3_length_of_stay import Mimic3LengthOfStay
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden/mimic3-length-of-stay"
 

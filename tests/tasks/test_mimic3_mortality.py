@@ -11,22 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from clinpeft.data.build import build_task
+from clinpeft.data.build import WatchedFiles, build_task
 from clinpeft.errors import BadInput
 from clinpeft.recount import parser_of
 from clinpeft.sources.base import RawFiles
 from clinpeft.sources.mimic3 import Mimic3
-from clinpeft.tasks._mimic3_notes import (
-    SECTIONS,
-    Summary,
-    admission_sections,
-    join_by_admission,
-    render,
-    without_copies,
-)
+from clinpeft.tasks._admission_notes import SECTIONS, render
+from clinpeft.tasks._death_in_hospital import without_death_phrases
+from clinpeft.tasks._mimic3_notes import Summary, admission_sections, join_by_admission, without_copies
 from clinpeft.tasks._mimic3_outcome import read_core_split
 from clinpeft.tasks.base import TASKS, BuildLog
-from clinpeft.tasks.mimic3_mortality import Mimic3Mortality, without_death_phrases
+from clinpeft.tasks.mimic3_mortality import Mimic3Mortality
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden/mimic3-mortality"
 SECRETS = ("ZQX-CANARY", "dawn", "crushing")
@@ -217,6 +212,14 @@ def test_broken_lists_of_core_are_refused(tmp_path):
     train.write_text("17\n")
     with pytest.raises(BadInput, match=r"mimic_train.csv, line 1: is not the header"):
         read_core_split(tmp_path / "clone", raw)
+
+
+def test_lists_that_change_while_they_are_read_are_refused(tmp_path):
+    files, folder = WatchedFiles(GOLDEN / "in"), core_split(tmp_path)
+    read_core_split(folder, files)
+    (folder / "tasks/mimic_val.csv").write_text("SUBJECT_ID\n6\n17\n")
+    with pytest.raises(BadInput, match=r"mimic_val.csv: changed while it was read"):
+        files.describe("mimic3", "1.4")
 
 
 def section(text, header="CHIEF COMPLAINT"):

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinpeft.tasks._mimic3_notes import NEXT_HEADER, SECTIONS, admission_sections
-from clinpeft.tasks.mimic3_mortality import _ANYWHERE, _IN_TWO_SECTIONS, without_death_phrases
+from clinpeft.tasks._death_in_hospital import ANYWHERE, IN_TWO_SECTIONS, without_death_phrases
+from clinpeft.tasks._mimic3_notes import NEXT_HEADER, SEARCHED, admission_sections
 
 words = st.sampled_from(
     [*("Allergies:", "ALLERGIEſ:", "physical exam:", "Physical Exam:", "Sex: M", "a", "\u0130", "\u212a", "é", "1"),
@@ -18,7 +18,7 @@ texts = st.lists(words, max_size=12).map("".join)
 
 @given(texts)
 def test_sections_are_those_of_one_pattern_over_the_note(text):
-    for header, searched in SECTIONS.items():
+    for header, searched in SEARCHED.items():
         found = re.search(re.escape(searched) + "(.+?)" + NEXT_HEADER, text, re.IGNORECASE | re.DOTALL)
         assert admission_sections(text)[header] == (found[1].replace("\n", " ").strip() if found else "")
 
@@ -31,5 +31,5 @@ def test_a_letter_that_only_looks_other_than_ascii_counts_as_in_the_pattern():
 @given(text=texts)
 def test_the_death_filter_is_that_of_its_two_patterns(section, text):
     note = section + text
-    cut = _IN_TWO_SECTIONS.sub(r"\1", note)
-    assert without_death_phrases(note) == (None if _ANYWHERE.search(cut) else cut)
+    cut = IN_TWO_SECTIONS.sub(r"\1", note)
+    assert without_death_phrases(note) == (None if ANYWHERE.search(cut) else cut)

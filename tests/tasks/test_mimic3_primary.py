@@ -56,6 +56,7 @@ def test_the_golden_raw_files_give_the_examples_worked_out_by_hand():
     assert {example.split for example in examples} == {None}
     steps = {step: (kept, dropped) for step, kept, dropped in log.filters}
     assert "not-newborn" not in steps
+    assert steps["no-error-mark"] == (11, 1)
     assert steps["no-exact-copies"] == (10, 1)
     assert steps["admissions"] == (9, 0)
     assert steps["with-main-diagnosis-and-procedure"] == (7, 2)  # no procedure, no diagnosis of rank 1
@@ -186,6 +187,13 @@ def test_the_first_of_several_codes_of_rank_1_counts_and_is_noted(tmp_path):
     examples, log = examples_of(Mimic3Icd9Triage(), raw)
     assert as_golden(examples) == golden("examples.jsonl")
     assert log.anomalies == [("DIAGNOSES_ICD", None, "several-codes-of-rank-1")]
+
+
+def test_of_equally_frequent_codes_the_first_in_order_are_the_classes():
+    """By the hash patients 1 and 3 are in test, 2, 4, 5 and 9 in train: there V3001, 389, 4019 and 5770 stand once."""
+    examples, log = examples_of(Mimic3Icd9Top50(num_codes=2))
+    assert log.labels == ("389", "4019")
+    assert [(example.example, example.label) for example in examples] == [("304", "389"), ("305", "4019")]
 
 
 def test_the_most_frequent_codes_of_train_are_the_classes(tmp_path):

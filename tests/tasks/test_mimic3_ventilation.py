@@ -132,6 +132,7 @@ def test_broken_labels_are_refused_by_place_and_not_quoted(tmp_path, labels, rul
     [
         ("hadm,label\n401,1\n", "row 1: must name the columns hadm_id, label"),
         ("hadm_id,label\n401,1\n", "gives no split"),
+        ("hadm_id,label,Label\n401,1,0\n", "row 1: must name the columns hadm_id, label"),
         ("hadm_id,label,split\n401,yes,train\n", "row 2: its label is neither 0 nor 1"),
     ],
 )

@@ -324,6 +324,15 @@ def test_a_table_of_mixed_up_versions_is_refused(tmp_path):
         examples_of(tmp_path, "mimic4-diagnoses")
 
 
+def test_a_few_odd_codes_among_very_many_are_noted_only(tmp_path):
+    shutil.copytree(GOLDEN / "mimic4-diagnoses/in", tmp_path / "raw")
+    path = tmp_path / "raw/diagnoses_icd.csv"
+    path.write_text(path.read_text() + "3,33,6,I10,10\n" * 10_400 + "3,33,6,4019,10\n" * (MOST_MISFITS + 1))
+    examples, log = examples_of(tmp_path, "mimic4-diagnoses")
+    assert {example.example for example in examples} == {"31", "33"}
+    assert len(log.anomalies) == 1 + MOST_MISFITS + 1
+
+
 @pytest.mark.parametrize("version", ["", "11"])
 def test_a_version_that_is_neither_9_nor_10_is_refused(tmp_path, version):
     shutil.copytree(GOLDEN / "mimic4-diagnoses/in", tmp_path / "raw")

@@ -21,6 +21,7 @@ from clinpeft.train import loop
 from clinpeft.train.engine import set_up
 from clinpeft.train.fused import fuse_low_rank
 from clinpeft.train.loop import Fitted, loss_of
+from clinpeft.train.precision import LossScaling
 
 CPU = torch.device("cpu")
 
@@ -78,10 +79,10 @@ def test_a_batch_in_parts_has_the_loss_and_gradient_of_the_whole(
     model, batch = make_model(Full(), kind), tiny_batch(kind)
     model.eval()
     engine = set_up(model, TrainOptions(learning_rate=1e-3, precision="fp32"), CPU)
-    results = []
+    scaling, results = LossScaling("fp32", CPU), []
     for pieces in (1000, 16):
         model.zero_grad()
-        loss = loop._backward(model, None, batch, kind, replace(engine, pieces_at_once=pieces), class_weights)
+        loss = loop._backward(model, None, batch, kind, replace(engine, pieces_at_once=pieces), class_weights, scaling)
         results.append((loss, [value.grad for value in model.parameters() if value.grad is not None]))
 
     assert results[0][0] == pytest.approx(results[1][0], abs=1e-6)

@@ -35,6 +35,30 @@ def test_a_gpu_is_taken_where_there_is_one(has_cuda: bool, device: str, monkeypa
     assert pick_device().type == device
 
 
+@pytest.mark.parametrize(
+    ("capability", "built_for", "device"),
+    [
+        ((7, 0), ["sm_50", "sm_60", "sm_70", "sm_75", "sm_80", "sm_86", "sm_90"], "cuda"),
+        # Code for 6.0 runs on 6.1, but code for 7.5 does not run on 7.0, nor does that for 8.6 on 8.0.
+        ((6, 1), ["sm_50", "sm_60", "sm_70"], "cuda"),
+        ((7, 0), ["sm_75", "sm_80"], "cpu"),
+        ((8, 0), ["sm_75", "sm_86"], "cpu"),
+        ((6, 1), ["sm_75", "sm_80", "sm_90a", "compute_120"], "cpu"),
+        # What comes as an intermediate language is compiled for any later GPU.
+        ((13, 0), ["sm_75", "compute_120"], "cuda"),
+    ],
+)
+def test_a_gpu_for_which_torch_has_no_kernels_is_left_alone(
+    capability: tuple[int, int], built_for: list[str], device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.version, "cuda", "12.6")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda number: capability)
+    monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: built_for)
+
+    assert pick_device().type == device
+
+
 def test_the_environment_names_hardware_threads_precision_and_versions() -> None:
     use_threads(1)
     environment = describe_machine(CPU, "bf16", 32)

@@ -49,10 +49,10 @@ class WatchedFiles(RawFiles):
         super().__init__(root)
         self._stamps: dict[str, tuple[int, int, int]] = {}
 
-    def note(self, path: Path) -> None:
-        """Remember that `path` was read, and how it looked before."""
-        super().note(path)
-        self._stamps.setdefault(str(path.relative_to(self.root)), _stamp(path))
+    def note(self, path: Path, name: str | None = None) -> None:
+        """Remember that `path` is read, and how it looked before."""
+        super().note(path, name)
+        self._stamps.setdefault(name or str(path.relative_to(self.root)), _stamp(path))
 
     def describe(self, source: str, release: str | None) -> SourceUse:
         """The card's entry for what was read. Raises BadInput when a file changed meanwhile."""

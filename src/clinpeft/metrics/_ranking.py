@@ -51,10 +51,14 @@ class RankingMetric(Metric):
         """
         raise NotImplementedError
 
+    def ranked(self, predictions: Predictions) -> Iterator[Ranked]:
+        """What is averaged over: the positive class of a binary task, else every label or class against the rest."""
+        return _one_against_the_rest(predictions)
+
     def undefined(self, predictions: Predictions) -> str | None:
         if reason := absence(predictions, self.kinds):
             return reason
-        labels = list(_rank(predictions))
+        labels = list(self.ranked(predictions))
         if any(label.is_defined for label in labels):
             return None
         if len(labels) > 1:
@@ -62,13 +66,13 @@ class RankingMetric(Metric):
         return "no positive example" if len(labels[0].positives) == 0 else "no negative example"
 
     def remark(self, predictions: Predictions) -> str | None:
-        defined = [label.is_defined for label in _rank(predictions)]
+        defined = [label.is_defined for label in self.ranked(predictions)]
         return None if all(defined) else f"over {sum(defined)} of {len(defined)} labels; the others have one class only"
 
     def values(self, predictions: Predictions, weights: Floats) -> Floats:
         sums, counts = np.zeros(len(weights)), np.zeros(len(weights))
         step = max(1, CELLS // max(1, len(predictions)))
-        for label in _rank(predictions):
+        for label in self.ranked(predictions):
             if not label.is_defined:
                 continue
             for start in range(0, len(weights), step):
@@ -88,21 +92,21 @@ def cumulated(weights: Floats) -> Floats:
     return totals
 
 
-def _rank(predictions: Predictions) -> Iterator[Ranked]:
-    """Every label that counts: the positive class of a binary task, else one class against the rest."""
+def _one_against_the_rest(predictions: Predictions) -> Iterator[Ranked]:
     gold, scores = gold_of(predictions), scores_of(predictions)
     if predictions.kind == "multilabel":
         cells = annotated(predictions)
         for label in range(scores.shape[1]):
-            yield _ranked(
+            yield rank(
                 scores[:, label], (gold[:, label] == 1) & cells[:, label], (gold[:, label] != 1) & cells[:, label]
             )
         return
     for label in range(scores.shape[1]) if predictions.positive is None else [predictions.positive]:
-        yield _ranked(scores[:, label], gold == label, gold != label)
+        yield rank(scores[:, label], gold == label, gold != label)
 
 
-def _ranked(scores: Floats, is_positive: npt.NDArray[np.bool_], is_negative: npt.NDArray[np.bool_]) -> Ranked:
+def rank(scores: Floats, is_positive: npt.NDArray[np.bool_], is_negative: npt.NDArray[np.bool_]) -> Ranked:
+    """The examples of two groups in order of their scores for one label."""
     positives, negatives = (
         rows[np.argsort(scores[rows], kind="stable")]
         for rows in (np.flatnonzero(is_positive), np.flatnonzero(is_negative))

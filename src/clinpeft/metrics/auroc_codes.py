@@ -34,7 +34,7 @@ class AurocCodes(Auroc):
         scored = _scored(predictions)
         remark = super().remark(scored)
         num_others = len(predictions.labels) - len(scored.labels)
-        others = f"{num_others} labels that start with + are not scored" if num_others else None
+        others = f"not scored, as they start with +: {num_others}" if num_others else None
         return "; ".join(filter(None, (remark, others))) or None
 
     def values(self, predictions: Predictions, weights: Floats) -> Floats:

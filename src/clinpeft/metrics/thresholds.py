@@ -16,6 +16,8 @@ from clinpeft.spec import Kind
 TEMPERATURES = (0.05, 20.0)
 SMALLEST = 1e-12
 """Probabilities below it (a float32 softmax gives exact zeros) are raised to it before their logarithm is taken."""
+MOST_CLASSES_BY_PAIRS = 10
+"""With more, comparing every two of them takes longer than all other metrics."""
 SCORED: tuple[Kind, ...] = ("classification", "pairs", "relations", "multilabel")
 
 
@@ -29,7 +31,8 @@ def metrics_for(kind: Kind, num_labels: int) -> list[str]:
         return ["auroc", "auprc", "f1-micro", "f1-macro", "brier"]
     if num_labels == 2:
         return ["auroc", "auprc", "f1", "f1-macro", "accuracy", "brier"]
-    return ["auroc", "auprc", "f1-macro", "f1-micro", "f1-weighted", "accuracy", "brier"]
+    by_pairs = ["auroc-ovo"] if num_labels <= MOST_CLASSES_BY_PAIRS else []
+    return ["auroc", *by_pairs, "auprc", "f1-macro", "f1-micro", "f1-weighted", "accuracy", "brier"]
 
 
 def choose_thresholds(predictions: Predictions) -> dict[str, float]:

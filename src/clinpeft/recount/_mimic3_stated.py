@@ -96,7 +96,7 @@ def _texts(
     """HADM_ID, SUBJECT_ID and text by ascending HADM_ID."""
     is_whole, is_paper = options["text"] == "full", options["mode"] == "paper"
     everyone = [known(row["HADM_ID"]) for row in rows_of(root, "ADMISSIONS")]
-    notes = summaries(root, everyone)
+    notes = summaries(root, everyone, without_errors=not is_paper)
     if is_whole:
         notes = [replace(note, text=_clean(note.text, options, hidden)) for note in notes]
     notes = _oldest_of_each(notes) if is_paper else newest_of_each(notes)
@@ -120,7 +120,7 @@ def _clean(text: str, options: Options, hidden: re.Pattern[str] | None) -> str:
         return re.sub(r"(?s)\[\*\*.*?\*\*\]", "___", text)
     text = re.sub(r"(?s)\[.*?\]", "", text)
     text = re.sub(ADMINISTRATIVE, "", text).replace("\n", " ").replace("w/", "with")
-    return re.sub(r"\s+", " ", re.sub(r"[_#0-9]", "", text)).strip()
+    return re.sub(r"\s+", " ", re.sub(r"[_#\d]", "", text)).strip()
 
 
 def _oldest_of_each(notes: Iterable[Note]) -> list[Note]:

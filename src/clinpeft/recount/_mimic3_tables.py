@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 Row = dict[str, str]
+LONGEST_FIELD = 16 << 20
+"""Characters; the limit holds for the whole process, so it is set no higher than notes need."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Note:
 
 def rows_of(root: Path, table: str) -> Iterator[Row]:
     """The rows of a table by upper-case column names."""
-    csv.field_size_limit(sys.maxsize)
+    csv.field_size_limit(max(csv.field_size_limit(), LONGEST_FIELD))
     wanted = (f"{table}.csv.gz".lower(), f"{table}.csv".lower())
     path = min((path for path in root.iterdir() if path.name.lower() in wanted), key=lambda path: -len(path.name))
     with path.open("rb") as raw:
@@ -50,12 +51,14 @@ def known(cell: str) -> int:
     return int(float(cell))
 
 
-def summaries(root: Path, hadms: Iterable[int]) -> list[Note]:
-    """The discharge summaries of some admissions in file order."""
+def summaries(root: Path, hadms: Iterable[int], *, without_errors: bool = False) -> list[Note]:
+    """The discharge summaries of some admissions in file order, also those that are marked as errors unless told."""
     wanted = set(hadms)
     found = []
     for row in rows_of(root, "NOTEEVENTS"):
         hadm = whole(row["HADM_ID"])
+        if without_errors and row["ISERROR"] == "1":
+            continue
         if hadm in wanted and hadm is not None and row["TEXT"] and row["CATEGORY"] == "Discharge summary":
             written = row["CHARTDATE"][:10] or "9999-99-99", known(row["ROW_ID"])
             text = row["TEXT"].replace("\r\n", "\n")

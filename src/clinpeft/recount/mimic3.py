@@ -1,4 +1,4 @@
-"""A second opinion on MIMIC-III: the published scripts' way, on notes whose line ends are rewritten to two signs."""
+"""A second opinion on MIMIC-III: the published scripts' way, on notes whose line ends are rewritten to another sign."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from clinpeft.recount._mimic3_tables import (
     rows_of,
     summaries,
     titles_of,
+    whole,
 )
 
 SECTIONS = (
@@ -30,8 +31,8 @@ SECTIONS = (
     *(("ALLERGIES", "allergies:"), ("PHYSICAL EXAM", "physical exam:")),
     *(("FAMILY HISTORY", "family history:"), ("SOCIAL HISTORY", "social history:")),
 )
-DIED = r"(patient|pt)?\s+(had |has )?(expired|died|passed away|deceased)"
-TOLD = r"(patient|pt)\s+(had |has )?(expired|died|passed away|deceased)|he expired|pronounced expired|time of death"
+DEATH = r"\s+(had\s|has\s)?(expired|died|passed away|deceased)"
+TOLD = rf"(patient|pt){DEATH}|he expired|pronounced expired|time of death"
 STOP_LIST = """
     i me my myself we our ours ourselves you your yours yourself yourselves he him his himself she her hers herself it
     its itself they them their theirs themselves what which who whom this that these those am is are was were be been
@@ -68,11 +69,11 @@ def recount(task: str, root: Path, options: Options) -> Iterator[Recounted]:
 
 def admission_note(text: str | None) -> str | None:
     """The eight sections of a whole summary; None without any of the first three."""
-    escaped = (text or "").replace("\n", "\\n")
+    escaped = (text or "").replace("\n", "\0")  # a sign that no text holds
     bodies = []
     for _, searched in SECTIONS:
-        found = re.search(rf"(?is){searched}(.+?)\\n\\n[^(\\|\d.)]+?:", escaped)
-        bodies.append(found[1].replace("\\n", " ").strip() if found else "")
+        found = re.search(rf"(?is){searched}(.+?)\0\0[^(\\|\d.)\0]+?:", escaped)
+        bodies.append(found[1].replace("\0", " ").strip() if found else "")
     if not any(bodies[:3]):
         return None
     return "\n\n".join(f"{name}: {body}" for (name, _), body in zip(SECTIONS, bodies, strict=True))
@@ -88,20 +89,19 @@ def _by_admission(notes: list[Note]) -> Iterator[tuple[int, list[Note]]]:
 
 
 def _without_death(text: str) -> str | None:
-    for header in ("PHYSICAL EXAM", "MEDICATION ON ADMISSION"):
-        text = re.sub(rf"(?i)({header}:[^\n]*?){DIED}", r"\1", text)
+    """Cut from left to right: behind each of the two headers the first death on its line, then on from there."""
+    kept, rest = "", text
+    while cut := re.search(rf"(?i)(PHYSICAL EXAM|MEDICATION ON ADMISSION):[^\n]*?(?P<told>(patient|pt)?{DEATH})", rest):
+        kept, rest = kept + rest[: cut.start("told")], rest[cut.end() :]
+    text = kept + rest
     return None if re.search(TOLD, text, re.IGNORECASE) else text
 
 
 def _labels(task: str, root: Path, options: Options, admissions: dict[int, Row]) -> dict[int, set[str]]:
     is_paper = options["mode"] == "paper"
     if task == "mimic3-mortality":
-        names = {"1": "died", "0": "survived"}
-        return {
-            hadm: {names[row["HOSPITAL_EXPIRE_FLAG"]]}
-            for hadm, row in admissions.items()
-            if row["HOSPITAL_EXPIRE_FLAG"]
-        }
+        died = {hadm: whole(row["HOSPITAL_EXPIRE_FLAG"]) for hadm, row in admissions.items()}
+        return {hadm: {("survived", "died")[flag]} for hadm, flag in died.items() if flag is not None}
     if task == "mimic3-length-of-stay":
         days = {hadm: _days(row, is_paper) for hadm, row in admissions.items()}
         return {hadm: {name} for hadm, name in days.items() if name}
@@ -119,9 +119,9 @@ def _labels(task: str, root: Path, options: Options, admissions: dict[int, Row])
 
 def _days(row: Row, keeps_negative: bool) -> str | None:
     """In seconds: days rounded to one decimal, half to even, are at most 3.0 up to 3.05 days, and so on."""
-    if row["HOSPITAL_EXPIRE_FLAG"] != "0" or not row["ADMITTIME"] or not row["DISCHTIME"]:
+    if whole(row["HOSPITAL_EXPIRE_FLAG"]) != 0 or not row["ADMITTIME"] or not row["DISCHTIME"]:
         return None
-    start, end = (datetime.strptime(row[name][:19], "%Y-%m-%d %H:%M:%S") for name in ("ADMITTIME", "DISCHTIME"))
+    start, end = (datetime.fromisoformat(row[name][:19].strip()) for name in ("ADMITTIME", "DISCHTIME"))
     seconds = (end - start).total_seconds()
     if seconds < 0 and not keeps_negative:
         return None
@@ -155,8 +155,9 @@ def _plus(root: Path, kind: str, is_paper: bool) -> dict[int, set[str]]:
 
 
 def _ventilated(root: Path, options: Options, admissions: dict[int, Row]) -> dict[int, set[str]]:
-    path = Path(str(options["pmv_labels"])) if options.get("pmv_labels") else next(root.glob("[Pp][Mm][Vv]_labels.*"))
-    rows = _pickled(path) if path.suffix == ".pkl" else _listed(path)
+    beside = (path for path in root.iterdir() if path.name.lower() in ("pmv_labels.pkl", "pmv_labels.csv"))
+    path = Path(str(options["pmv_labels"])) if options.get("pmv_labels") else next(beside)
+    rows = _pickled(path) if path.suffix.lower() in (".pkl", ".pickle") else _listed(path)
     rows = {hadm: row for hadm, row in rows.items() if hadm in admissions}
     if options["split"] == "official" and options["mode"] != "paper":
         rank = {"train": 0, "val": 1, "validation": 1, "test": 2}
@@ -175,13 +176,17 @@ def _ventilated(root: Path, options: Options, admissions: dict[int, Row]) -> dic
 def _pickled(path: Path) -> dict[int, tuple[int, str]]:
     with path.open("rb") as file:
         rows = _NoNames(file).load()
-    return {known(str(hadm)): (known(str(row[0])), str(row[-1])) for hadm, row in rows.items()}
+    return {int(float(hadm)): (int(float(row[0])), _plain(row[-1])) for hadm, row in rows.items()}
 
 
 def _listed(path: Path) -> dict[int, tuple[int, str]]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = [{name.strip().lower(): cell for name, cell in row.items()} for row in csv.DictReader(file)]
-    return {known(row["hadm_id"]): (known(row["label"]), row.get("split", "")) for row in rows}
+    return {known(row["hadm_id"]): (known(row["label"]), _plain(row.get("split", ""))) for row in rows}
+
+
+def _plain(split: object) -> str:
+    return str(split).strip().lower()
 
 
 class _NoNames(pickle.Unpickler):

@@ -15,6 +15,8 @@ from typing import IO
 from clinpeft.recount import Options, Recounted
 
 Row = dict[str, str]
+LONGEST_FIELD = 16 << 20
+"""Characters; the limit holds for the whole process, so it is set no higher than notes need."""
 OPENERS = {
     "chief complaint": 0,
     "history of present illness": 1,
@@ -214,7 +216,7 @@ def _quiet(text: str) -> str | None:
 
 def _rows(root: Path, table: str) -> Iterator[Row]:
     """The rows of a table wherever it lies, by column names in lower case."""
-    csv.field_size_limit(1 << 30)
+    csv.field_size_limit(max(csv.field_size_limit(), LONGEST_FIELD))
     with _opened(_file(root, table)) as text:
         rows = csv.reader(text)
         names = [name.lower() for name in next(rows)]

@@ -26,7 +26,7 @@ from clinpeft.train.baselines import fit_baseline
 from clinpeft.train.engine import Engine, set_up
 from clinpeft.train.loop import Diverged, fit, planned_steps, training_stream
 from clinpeft.train.machine import describe_machine, pick_device, use_threads
-from clinpeft.train.meter import Meter, folder_bytes, latency, training_flops
+from clinpeft.train.meter import Meter, folder_bytes, latency, length_around, training_flops
 from clinpeft.train.weights import class_weights
 
 TIMED_ALONE = 20
@@ -82,7 +82,8 @@ def _train(job: Job, resolved: ResolvedModel, folder: Path) -> RunRecord:
     model = load(resolved, card.kind, num_outputs(card), spec.seed)
     context = Context(spec.seed, card.kind, planned_steps(len(encoded["train"]), options), lambda: stream(0))
     model = method.apply(model, resolved.card, context)
-    engine = set_up(model, options, device)
+    lengths = [len(item.input_ids) for item in encoded["train"]]
+    engine = set_up(model, options, device, max(lengths))
     predict = predictor(model, card, encoder, engine.precision)
     judge = epoch_judge(job.metric, predict, splits["validation"], encoded["validation"])
     weights = class_weights(splits["train"], card, options.class_weights)
@@ -96,7 +97,14 @@ def _train(job: Job, resolved: ResolvedModel, folder: Path) -> RunRecord:
         **meter.costs(),
         **latency([partial(predict, [example], [item]) for example, item in one_by_one]),
         "examples_per_second": speed,
-        "flops": training_flops(model, fitted.tokens, fitted.tokens / max(1, fitted.examples), resolved.card),
+        "flops": training_flops(
+            model,
+            fitted.tokens,
+            length_around(lengths),
+            resolved.card,
+            examples=fitted.examples,
+            num_distinct=len(lengths),
+        ),
         "adapter_bytes": _save(job, method, model, folder),
     }
     results = {
@@ -110,7 +118,7 @@ def _train(job: Job, resolved: ResolvedModel, folder: Path) -> RunRecord:
             "parameters": Parameters(**vars(count_parameters(model))),
             "cost": cost,
             "work": Work(**fitted.work()),
-            "environment": _environment(engine, encoded["train"], options.batch_size),
+            "environment": _environment(engine, max(lengths), options.batch_size),
             "files": _hashes(folder),
         }
     )
@@ -140,8 +148,7 @@ def _baseline(job: Job, folder: Path) -> RunRecord:
     )
 
 
-def _environment(engine: Engine, train: list[Encoded], batch_size: int) -> Environment:
-    longest = max(len(item.input_ids) for item in train)
+def _environment(engine: Engine, longest: int, batch_size: int) -> Environment:
     micro_batch = engine.micro_batch(longest, batch_size)
     return describe_machine(engine.device, engine.precision, micro_batch, engine=engine.describe())
 

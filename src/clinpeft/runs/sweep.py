@@ -17,6 +17,7 @@ from clinpeft.runs.progress import Progress
 from clinpeft.runs.store import Store
 from clinpeft.runs.test_labels import open_test, read_test, who
 from clinpeft.spec import Study
+from clinpeft.train.energy import rated_watts
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ def sweep(
     fold). Raises BadInput before anything is trained, EnvironmentStop when the machine stops it.
     """
     launch = LAUNCHERS.get(launcher)()
+    # Read here for the error only: a run that met it would be recorded as failed.
+    rated_watts()
     store = Store(out)
     if wanted and not may_fit(study, wanted):
         raise nothing_fits()

@@ -122,6 +122,10 @@ class Table:
             raise BadInput(self.name, "is empty: not even a header", "download the file again")
         names = [name.upper() for name in header]
         if unknown := [name for name in names if name not in self._known]:
+            if len(names) == 1 and (other := next((sign for sign in ";\t|" if sign in names[0]), None)):
+                raise BadInput(where, f"delimiter looks like {other!r}", "give the file as released, with commas")
+            if 2 * len(unknown) > len(names):  # a row of data perhaps, so nothing of it is quoted
+                raise BadInput(where, "is not the header of this table", f"the release has {', '.join(self._known)}")
             near = did_you_mean(unknown[0], list(self._known))
             remedy = near or f"the release has {', '.join(self._known)}"
             raise BadInput(where, f"holds columns that the release does not have: {', '.join(unknown)}", remedy)
@@ -150,11 +154,11 @@ def find_table(raw: RawFiles, table: str) -> Path | None:
 def check_sum(raw: RawFiles, path: Path, folder: Path | None = None) -> None:
     """Raises BadInput if the release's SHA256SUMS.txt in `folder` (by default beside `path`) has another checksum."""
     folder = folder or path.parent
-    name, sums = path.relative_to(folder).as_posix(), folder / SUMS_FILE
+    name, sums = path.relative_to(folder).as_posix().lower(), folder / SUMS_FILE
     if not sums.is_file():
         return
     lines = [line.split(maxsplit=1) for line in sums.read_text(encoding="utf-8", errors="replace").splitlines()]
-    listed = {line[1].lstrip("*./").strip(): line[0].lower() for line in lines if len(line) == 2}
+    listed = {line[1].lstrip("*./").strip().lower(): line[0].lower() for line in lines if len(line) == 2}
     raw.note(path)
     if name in listed and listed[name] != raw.sha256(path):
         remedy = "download it again, or accept it with --set allow_modified=true"

@@ -40,9 +40,9 @@ class RawFiles:
         file = io.BufferedReader(_Hashed(path, self._sha256), 1 << 20)
         return _Unpacked(file) if is_gzip else file
 
-    def note(self, path: Path) -> None:
-        """Remember that `path` was read by other means."""
-        self.used[str(path.relative_to(self.root))] = path
+    def note(self, path: Path, name: str | None = None) -> None:
+        """Remember that `path` is read by other means; `name` is what the card calls a file outside the root."""
+        self.used[name or str(path.relative_to(self.root))] = path
 
     def sha256(self, path: Path) -> str:
         """SHA-256 of a raw file, for which a file is read once at most."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from clinpeft.errors import BadInput
+from clinpeft.sources._mimic_releases import release_of
 from clinpeft.sources._tables import Table, check_sum, find_table
 from clinpeft.sources.base import RawFiles, Source
 
@@ -59,14 +60,18 @@ class Mimic3(Source):
 def open_table(raw: RawFiles, table: str, columns: tuple[str, ...], *, allow_modified: bool = False) -> Table:
     """The wanted columns of a table, to be read as a stream.
 
-    Raises BadInput when the table is missing or, unless `allow_modified`, differs from the release's checksum.
+    Raises BadInput when the table is missing, is one of MIMIC-IV or, unless `allow_modified`, differs from the
+    release's checksum.
     """
     path = find_table(raw, table)
     if path is None:
         names = {entry.name.lower().partition(".")[0] for entry in raw.root.iterdir()}
-        is_mimic4 = bool(names & {"hosp", "discharge", "anchor_age", "provider"})
+        is_mimic4 = bool(names & {"hosp", "note", "discharge", "provider"})
         remedy = "these look like MIMIC-IV files" if is_mimic4 else "give the folder with the tables of MIMIC-III 1.4"
         raise BadInput(str(raw.root), f"holds no table {table} ({table}.csv.gz or .csv)", remedy)
+    if release_of(raw, path) == "MIMIC-IV":
+        where = f"{path.relative_to(raw.root)}, line 1"
+        raise BadInput(where, "is a table of MIMIC-IV", "give MIMIC-III 1.4, or a mimic4 task")
     if not allow_modified:
         check_sum(raw, path)
     return Table(raw, path, columns, TABLES[table])

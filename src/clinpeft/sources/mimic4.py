@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
 from clinpeft.errors import BadInput
+from clinpeft.sources._mimic_releases import release_of
 from clinpeft.sources._tables import Table, check_sum, find_table
 from clinpeft.sources.base import RawFiles, Source
 
@@ -95,7 +95,9 @@ def open_table(raw: RawFiles, table: str, columns: tuple[str, ...], *, allow_mod
     path = find_table(RawFiles(folders[0]), table) if folders else None
     if path is None:
         raise _missing(raw.root, table)
-    _refuse_mimic3(raw, path)
+    if release_of(raw, path) == "MIMIC-III":
+        where = f"{path.relative_to(raw.root)}, line 1"
+        raise BadInput(where, "is a table of MIMIC-III (it has ROW_ID)", "give MIMIC-IV, or a mimic3 task")
     if not allow_modified:
         check_sum(raw, path, path.parents[1] if path.parent.name.lower() == module else path.parent)
     known = TABLES[f"{module}/{table}"]
@@ -135,15 +137,3 @@ def _missing(root: Path, table: str) -> BadInput:
         return BadInput(str(root), "this release has no notes", remedy)
     remedy = "MIMIC-IV-Note is a download of its own: put it beside MIMIC-IV and give the folder above both"
     return BadInput(str(root), f"holds no notes ({table}.csv.gz or .csv)", remedy)
-
-
-def _refuse_mimic3(raw: RawFiles, path: Path) -> None:
-    """Tables of MIMIC-III are called alike; only they start with a row number."""
-    with raw.open_binary(path) as file:
-        try:
-            header = file.readline(1000)
-        except (OSError, EOFError, zlib.error):  # damaged: told in full when the table is read
-            return
-    if header.lstrip(b'\xef\xbb\xbf"').upper().startswith(b"ROW_ID"):
-        name = str(path.relative_to(raw.root))
-        raise BadInput(f"{name}, line 1", "is a table of MIMIC-III (it has ROW_ID)", "give MIMIC-IV, or a mimic3 task")

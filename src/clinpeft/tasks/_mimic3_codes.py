@@ -15,8 +15,10 @@ from clinpeft.errors import BadInput
 from clinpeft.sources.base import RawFiles
 from clinpeft.sources.mimic3 import open_table
 from clinpeft.spec import Kind
-from clinpeft.tasks._mimic3_notes import Admission, AdmissionNote
-from clinpeft.tasks._mimic3_outcome import CORE_PAPER, MIMIC3_PAPER, Case, Judge, Mimic3Outcome, SplitName, explained
+from clinpeft.tasks._icd import category, undotted
+from clinpeft.tasks._judging import Case, Judge, SplitName
+from clinpeft.tasks._mimic3_notes import Admission
+from clinpeft.tasks._mimic3_outcome import CORE_PAPER, MIMIC3_PAPER, Mimic3Outcome, explained
 from clinpeft.tasks._stop_words import STOP_WORDS
 from clinpeft.tasks.base import BuildLog
 
@@ -29,10 +31,10 @@ PUBLISHED_SPLITS: dict[CodeTable, dict[SplitName, int]] = {
     "PROCEDURES_ICD": {"train": 30_030, "validation": 4_357, "test": 8_681},
 }
 ICD9: dict[CodeTable, re.Pattern[str]] = {
-    "DIAGNOSES_ICD": re.compile(r"[0-9EV]\S*"),
+    "DIAGNOSES_ICD": re.compile(r"[0-9EV][0-9]{1,5}"),
     "PROCEDURES_ICD": re.compile(r"[0-9]{1,5}"),
 }
-"""What a code may look like without its dot; anything else is of ICD-10."""
+"""What a code may look like without its dot, wider than the books; anything else is of ICD-10, or no code."""
 LEARNED_ONLY = "+"
 """Starts the labels that a model learns and that the headline metric leaves out."""
 _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
@@ -49,12 +51,11 @@ def read_codes(
     num_read = num_without = num_dotted = 0
     for line, (hadm, position, cell) in rows:
         num_read += 1
-        code = cell.strip().upper()
+        code = undotted(cell)
         if not code:
             num_without += 1
             continue
-        num_dotted += "." in code
-        code = code.replace(".", "")
+        num_dotted += "." in cell
         if not ICD9[table].fullmatch(code):
             rule = "is no ICD-9 code, and MIMIC-III holds no others"
             raise BadInput(f"{rows.where(line)}, column ICD9_CODE", rule, "give the file as released")
@@ -70,17 +71,8 @@ def read_titles(raw: RawFiles, table: CodeTable, *, allow_modified: bool = False
     rows = open_table(raw, DICTIONARIES[table], ("ICD9_CODE", "LONG_TITLE"), allow_modified=allow_modified)
     titles: dict[str, str] = {}
     for _, (code, title) in rows:
-        titles.setdefault(code.strip().upper().replace(".", ""), title)
+        titles.setdefault(undotted(code), title)
     return titles
-
-
-def category(code: str) -> str:
-    """The first three characters, of E and V codes four (so that V45.1 and V45.8 stay apart).
-
-    >>> category("0389"), category("V4581"), category("E9320"), category("486")
-    ('038', 'V458', 'E932', '486')
-    """
-    return code[:4] if code[0] in "EV" else code[:3]
 
 
 def damaged_category(code: str) -> str:
@@ -112,32 +104,34 @@ class Mimic3Codes(Mimic3Outcome):
     kind: ClassVar[Kind] = "multilabel"
     metric: ClassVar[str] = "auroc"
     citation: ClassVar[str] = f"{CORE_PAPER} {MIMIC3_PAPER}"
-    table: ClassVar[CodeTable]
-    published_categories: ClassVar[int | None] = None
+    _table: ClassVar[CodeTable]
+    _published_categories: ClassVar[int | None] = None
 
     def judging(self, raw: RawFiles, admissions: dict[int, Admission], log: BuildLog) -> Judge:
         """The labels of each admission; the label space is that of the whole table, newborns included."""
         codes_of: defaultdict[int, set[str]] = defaultdict(set)
         one_each: dict[str, str] = {}
-        why = explained(log, len(admissions))
-        for hadm, _, code in read_codes(raw, self.table, log, why, allow_modified=self.allow_modified):
+        num_before, why = len(log.expected), explained(log, len(admissions))
+        for hadm, _, code in read_codes(raw, self._table, log, why, allow_modified=self.allow_modified):
             codes_of[hadm].add(one_each.setdefault(code, code))
-        labels_of = self.labels_of(sorted(one_each), raw, log)
+        why = _as_counted(log, num_before)
+        labels_of = self.labels_of(sorted(one_each), raw, log, why)
         space = sorted(set[str]().union(*labels_of.values()), key=_scored_first)
         log.label_space(space)
-        if self.published_categories is not None:
+        if self._published_categories is not None:
             num = sum(not label.startswith(LEARNED_ONLY) for label in space)
-            log.expect("categories in the label space", self.published_categories, num, "V", self.why_others(log))
+            log.expect("categories in the label space", self._published_categories, num, "V", self.why_others(why))
         return _WithCodes(codes_of, labels_of)
 
-    def labels_of(self, codes: Sequence[str], raw: RawFiles, log: BuildLog) -> dict[str, frozenset[str]]:
-        """The labels that each code brings."""
+    def labels_of(
+        self, codes: Sequence[str], raw: RawFiles, log: BuildLog, why: str | None
+    ) -> dict[str, frozenset[str]]:
+        """The labels that each code brings. why: what explains that other codes are in use than in the release."""
         return {code: frozenset({category(code)}) for code in codes}
 
-    def why_others(self, log: BuildLog) -> str | None:
-        """What explains another label space than the published one, when the rows of the codes are just compared."""
-        what, published, got, *_ = log.expected[-1]
-        return None if got == published else f"{what}: {got:,} of {published:,}"
+    def why_others(self, why: str | None) -> str | None:
+        """What explains another number of categories than the published one; `why` as in `labels_of`."""
+        return why
 
 
 class Mimic3CodesPlus(Mimic3Codes):
@@ -146,16 +140,19 @@ class Mimic3CodesPlus(Mimic3Codes):
     metric: ClassVar[str] = "auroc-codes"
     has_paper_mode: ClassVar[bool] = True
 
-    def labels_of(self, codes: Sequence[str], raw: RawFiles, log: BuildLog) -> dict[str, frozenset[str]]:
+    def labels_of(
+        self, codes: Sequence[str], raw: RawFiles, log: BuildLog, why: str | None
+    ) -> dict[str, frozenset[str]]:
         """The category, and behind a `+` the longer code and the words.
 
         In paper mode a code without a title brings the empty word (label `+`), and a word that looks like a category
         counts as that category.
         """
-        titles = read_titles(raw, self.table, allow_modified=self.allow_modified)
+        titles = read_titles(raw, self._table, allow_modified=self.allow_modified)
         num_untitled = sum(code not in titles for code in codes)
-        why = self.why_others(log)
-        log.expect(f"codes without a title, {self.table}", PUBLISHED_WITHOUT_TITLE[self.table], num_untitled, "V", why)
+        log.expect(
+            f"codes without a title, {self._table}", PUBLISHED_WITHOUT_TITLE[self._table], num_untitled, "V", why
+        )
         categories = {category(code) for code in codes} if self.mode == "paper" else set()
         words_of = damaged_title_words if self.mode == "paper" else title_words
         labels_of: dict[str, frozenset[str]] = {}
@@ -175,12 +172,22 @@ class _WithCodes(Judge):
     def __init__(self, codes_of: dict[int, set[str]], labels_of: dict[str, frozenset[str]]) -> None:
         self._codes_of, self._labels_of = codes_of, labels_of
 
-    def judge(self, note: AdmissionNote) -> Case | str:
-        codes = self._codes_of.get(note.hadm)
+    def judge(self, hadm: int, text: str) -> Case | str:
+        codes = self._codes_of.get(hadm)
         if not codes:
             return "with-codes"
         labels = set[str]().union(*(self._labels_of[code] for code in codes))
-        return Case(note, tuple(sorted(labels, key=_scored_first)))
+        return Case(text, tuple(sorted(labels, key=_scored_first)))
+
+
+def _as_counted(log: BuildLog, num_before: int) -> str | None:
+    """The first count after so many others that is not the published one, in words; None where all are."""
+    others = (
+        f"{what}: {got:,} of {published:,}"
+        for what, published, got, *_ in log.expected[num_before:]
+        if got != published
+    )
+    return next(others, None)
 
 
 def _scored_first(label: str) -> tuple[bool, str]:

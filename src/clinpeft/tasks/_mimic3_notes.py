@@ -17,6 +17,7 @@ from clinpeft.errors import BadInput
 from clinpeft.sources._tables import Table
 from clinpeft.sources.base import RawFiles
 from clinpeft.sources.mimic3 import open_table
+from clinpeft.tasks._admission_notes import AdmissionNotes
 from clinpeft.tasks.base import BuildLog
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from clinpeft.sources._row_blocks import RowBlock
 
-SECTIONS: dict[str, str] = {
+SEARCHED: dict[str, str] = {
     "CHIEF COMPLAINT": "chief complaint:",
     "PRESENT ILLNESS": "present illness:",
     "MEDICAL HISTORY": "medical history:",
@@ -35,12 +36,13 @@ SECTIONS: dict[str, str] = {
     "FAMILY HISTORY": "family history:",
     "SOCIAL HISTORY": "social history:",
 }
-"""Header in the admission note, and the string that is looked for (case-insensitively, anywhere) in the full one."""
-MAIN_SECTIONS = ("CHIEF COMPLAINT", "PRESENT ILLNESS", "MEDICAL HISTORY")
+"""By header of the admission note, the string that is looked for (case-insensitively, anywhere) in the full one."""
 NEXT_HEADER = r"\n\n[^(\\|\d.)\n]+?:"
 """A section ends at an empty line that is followed by something like a header."""
 _NEXT = re.compile(NEXT_HEADER)
-NOTE_STEPS = ("with-admission-id", "known-admission", "not-newborn", "with-text", "discharge-summary")
+NOTE_STEPS = (
+    *("with-admission-id", "known-admission", "not-newborn", "with-text", "discharge-summary", "no-error-mark"),
+)
 """What a note must pass to be a summary of the cohort, in the order in which the card counts it."""
 KEPT = len(NOTE_STEPS)
 _UNDATED = date.max.toordinal()
@@ -100,15 +102,21 @@ def read_admissions(raw: RawFiles, *, allow_modified: bool = False) -> dict[int,
 
 
 def read_summaries(
-    raw: RawFiles, admissions: dict[int, Admission], log: BuildLog, *, allow_modified: bool = False
+    raw: RawFiles,
+    admissions: dict[int, Admission],
+    log: BuildLog,
+    *,
+    keeps_errors: bool = True,
+    allow_modified: bool = False,
 ) -> list[Summary]:
     """The discharge summaries of the cohort in file order: NOTEEVENTS is read once, other notes are not kept.
 
-    Raises BadInput when NOTEEVENTS holds no rows, as in the demo release.
+    keeps_errors: also those that a physician marked as an error (ISERROR), as CORe does. Raises BadInput when
+    NOTEEVENTS holds no rows, as in the demo release.
     """
     import numpy as np
 
-    columns = ("ROW_ID", "SUBJECT_ID", "HADM_ID", "CHARTDATE", "CATEGORY", "DESCRIPTION", "TEXT")
+    columns = ("ROW_ID", "SUBJECT_ID", "HADM_ID", "CHARTDATE", "CATEGORY", "DESCRIPTION", "ISERROR", "TEXT")
     table = open_table(raw, "NOTEEVENTS", columns, allow_modified=allow_modified)
     num_dropped, admission_steps = np.zeros(len(NOTE_STEPS) + 1, int), _AdmissionSteps(admissions)
     summaries: list[Summary] = []
@@ -116,6 +124,8 @@ def read_summaries(
         step = admission_steps.of(block, table)
         step[(step == KEPT) & block.is_empty("TEXT")] = NOTE_STEPS.index("with-text")
         step[(step == KEPT) & ~block.equals("CATEGORY", "Discharge summary")] = NOTE_STEPS.index("discharge-summary")
+        if not keeps_errors:
+            step[(step == KEPT) & block.equals("ISERROR", "1")] = NOTE_STEPS.index("no-error-mark")
         num_dropped += np.bincount(step, minlength=len(num_dropped))
         for line, cells in block.select(np.flatnonzero(step == KEPT)):
             summary = _summary(cells, line, table)
@@ -125,7 +135,7 @@ def read_summaries(
     if not (num_read := int(num_dropped.sum())):
         raise BadInput(table.name, "this release has no notes", "the demo leaves them out: get the full MIMIC-III 1.4")
     log.filtered("notes-read", num_read, 0)
-    for name, dropped in zip(NOTE_STEPS, num_dropped.tolist(), strict=False):
+    for name, dropped in zip(NOTE_STEPS[: KEPT - keeps_errors], num_dropped.tolist(), strict=False):
         num_read -= dropped
         log.filtered(name, num_read, dropped)
     return summaries
@@ -160,20 +170,12 @@ def admission_notes(notes: Iterable[AdmissionNote], log: BuildLog) -> Iterator[A
 
     When all are read, `log` holds how many admissions have each section.
     """
-    num_kept = num_dropped = 0
-    with_section = dict.fromkeys(SECTIONS, 0)
+    made = AdmissionNotes()
     for note in notes:
-        sections = admission_sections(note.text)
-        if not any(sections[header] for header in MAIN_SECTIONS):
-            num_dropped += 1
-            continue
-        num_kept += 1
-        for header, body in sections.items():
-            with_section[header] += bool(body)
-        yield AdmissionNote(note.hadm, note.subject, note.row_id, render(sections))
-    log.filtered("with-main-section", num_kept, num_dropped)
-    for header, num_with in with_section.items():
-        log.filtered(f"counted-only: has {header}", num_with, num_kept - num_with)
+        text = made.made_of(admission_sections(note.text))
+        if text is not None:
+            yield AdmissionNote(note.hadm, note.subject, note.row_id, text)
+    made.report(log)
 
 
 def admission_sections(text: str) -> dict[str, str]:
@@ -186,23 +188,18 @@ def admission_sections(text: str) -> dict[str, str]:
     'chest pain'
     """
     starts = _body_starts(text)
-    return {header: _body(text, starts.get(searched)) for header, searched in SECTIONS.items()}
-
-
-def render(sections: dict[str, str]) -> str:
-    """The admission note: all eight headers in order, also of empty sections, an empty line between."""
-    return "\n\n".join(f"{header}: {sections[header]}" for header in SECTIONS)
+    return {header: _body(text, starts.get(searched)) for header, searched in SEARCHED.items()}
 
 
 def _body_starts(text: str) -> dict[str, int]:
-    """Where the first occurrence of each string of SECTIONS ends. Later ones cannot be completed if it cannot."""
+    """Where the first occurrence of each string of SEARCHED ends. Later ones cannot be completed if it cannot."""
     if text.isascii():
         lower = text.lower()
         return {
-            searched: start + len(searched) for searched in SECTIONS.values() if (start := lower.find(searched)) >= 0
+            searched: start + len(searched) for searched in SEARCHED.values() if (start := lower.find(searched)) >= 0
         }
     # Other letters may equal ASCII ones, or change their length in lower case.
-    found = {searched: re.search(searched, text, re.IGNORECASE) for searched in SECTIONS.values()}
+    found = {searched: re.search(searched, text, re.IGNORECASE) for searched in SEARCHED.values()}
     return {searched: match.end() for searched, match in found.items() if match}
 
 
@@ -236,7 +233,7 @@ class _AdmissionSteps:
 
 
 def _summary(cells: list[str], line: int, table: Table) -> Summary:
-    row_id, subject, hadm, day, _, description, text = cells
+    row_id, subject, hadm, day, _, description, _, text = cells
     return Summary(
         day=_ordinal(day, table, line),
         row_id=table.needed(row_id, "ROW_ID", line),

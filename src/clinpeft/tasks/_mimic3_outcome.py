@@ -17,6 +17,7 @@ from pydantic import Field, model_validator
 from clinpeft.errors import BadInput
 from clinpeft.sources._damage import decoded
 from clinpeft.sources.base import RawFiles
+from clinpeft.tasks._judging import Judge, SplitName, report_steps
 from clinpeft.tasks._mimic3_notes import (
     Admission,
     AdmissionNote,
@@ -26,9 +27,9 @@ from clinpeft.tasks._mimic3_notes import (
     read_summaries,
     without_copies,
 )
+from clinpeft.tasks._physionet import LICENCE, TERMS
 from clinpeft.tasks.base import BuildLog, Example, OutcomeTask
 
-SplitName = Literal["train", "validation", "test"]
 CORE_FILES: dict[SplitName, str] = {
     "train": "mimic_train.csv",
     "validation": "mimic_val.csv",
@@ -43,12 +44,6 @@ MIMIC3_PAPER = (
     "Scientific Data 3, 160035 (2016)."
 )
 MIMIC3_DOWNLOAD = "https://physionet.org/content/mimiciii/1.4/ (credentialed access)"
-MIMIC3_LICENCE = "PhysioNet Credentialed Health Data License 1.5.0"
-MIMIC3_TERMS = (
-    "PhysioNet Credentialed Health Data Use Agreement 1.5.0: research only, no re-identification, no sharing with "
-    "anyone who has no agreement of their own; sending text to an online service is sharing. Also holds for what "
-    "is derived from the data.",
-)
 FROM_SUMMARIES = (
     "admission notes are cut out of summaries written at discharge, from one hospital's intensive-care patients of "
     "2001-2012, so hindsight remains in them."
@@ -57,47 +52,13 @@ NUM_ADMISSIONS, NUM_NOTES = 58_976, 2_083_180
 """Rows of ADMISSIONS and NOTEEVENTS in release 1.4."""
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
-    """An admission note with what it is to foretell."""
-
-    note: AdmissionNote
-    labels: tuple[str, ...]
-    split: SplitName | None = None
-    """Where the labels bring a split of their own."""
-
-
-class Judge:
-    """Gives the notes of a cohort their labels; one object a build."""
-
-    steps: tuple[str, ...] = ()
-    """The filter steps of `judge`, in order."""
-
-    def judge(self, note: AdmissionNote) -> Case | str:
-        """The note with its labels, or the step that drops it."""
-        raise NotImplementedError
-
-    def kept(self, case: Case) -> None:
-        """Told of every case that becomes an example."""
-
-    def report(self, log: BuildLog) -> None:
-        """Called once when all notes are judged, to note what this task alone counts."""
-
-    def reason(self) -> str | None:
-        """Why the numbers of examples may differ from published ones though the tables are complete."""
-        return None
-
-    def expect(self, log: BuildLog, why: str | None) -> None:
-        """Lay this task's published counts beside ours; `why` explains a difference. Called for admission text only."""
-
-
 class Mimic3Cohort(OutcomeTask):
     """Admissions of adults, their notes on admission, and labels that a Judge gives."""
 
     source: ClassVar[str] = "mimic3"
     download: ClassVar[str] = MIMIC3_DOWNLOAD
-    licence: ClassVar[str] = MIMIC3_LICENCE
-    terms: ClassVar[tuple[str, ...]] = MIMIC3_TERMS
+    licence: ClassVar[str] = LICENCE
+    terms: ClassVar[tuple[str, ...]] = TERMS
     published: ClassVar[dict[SplitName, int]]
     """Examples by split, verified."""
 
@@ -121,7 +82,7 @@ class Mimic3Cohort(OutcomeTask):
         for note in self._notes(raw, admissions, log):
             tally.notes += 1
             tally.subjects.add(note.subject)
-            case = judge.judge(note)
+            case = judge.judge(note.hadm, note.text)
             if isinstance(case, str):
                 tally.dropped[case] += 1
             elif split_of is not None and note.subject not in split_of:
@@ -130,8 +91,16 @@ class Mimic3Cohort(OutcomeTask):
                 judge.kept(case)
                 split = case.split if split_of is None else split_of[note.subject]
                 tally.splits[split] += 1
-                yield self._example(case, admissions[note.hadm], split)
-        tally.report_steps(log, (*judge.steps, *(() if split_of is None else ("listed-by-core",))))
+                yield case.example(
+                    self.kind,
+                    hadm=note.hadm,
+                    subject=note.subject,
+                    document=str(note.row_id),
+                    admission_type=admissions[note.hadm].admission_type,
+                    split=split,
+                )
+        steps = (*judge.steps, *(() if split_of is None else ("listed-by-core",)))
+        report_steps(log, steps, tally.notes, tally.dropped)
         judge.report(log)
         if self.text == "admission":
             why = explained(log, len(admissions))
@@ -148,19 +117,6 @@ class Mimic3Cohort(OutcomeTask):
             log.anomaly("NOTEEVENTS", None, "full-text-states-the-outcome")
             return notes
         return admission_notes(notes, log)
-
-    def _example(self, case: Case, admission: Admission, split: SplitName | None) -> Example:
-        is_multilabel = self.kind == "multilabel"
-        return Example(
-            example=str(case.note.hadm),
-            subject=str(case.note.subject),
-            document=str(case.note.row_id),
-            text=case.note.text,
-            label=None if is_multilabel else case.labels[0],
-            labels=case.labels if is_multilabel else (),
-            split=split,
-            groups={"admission_type": admission.admission_type},
-        )
 
 
 class Mimic3Outcome(Mimic3Cohort):
@@ -199,7 +155,7 @@ def read_core_split(folder: Path, raw: RawFiles) -> dict[int, SplitName]:
         if len(found) != 1:
             rule = f"holds {len(found)} files {name} where one is needed"
             raise BadInput(str(folder), rule, "give a clone of bvanaken/clinical-outcome-prediction")
-        raw.used[f"core_split_dir/{name}"] = found[0]
+        raw.note(found[0], f"core_split_dir/{name}")
         for subject in _listed_subjects(found[0]):
             if split_of.setdefault(subject, split) != split:
                 raise BadInput(name, "lists a patient of another split too", "fetch the repository again")
@@ -238,12 +194,6 @@ class _Tally:
     subjects: set[int] = field(default_factory=set)
     dropped: Counter[str] = field(default_factory=Counter)
     splits: Counter[SplitName | None] = field(default_factory=Counter)
-
-    def report_steps(self, log: BuildLog, steps: tuple[str, ...]) -> None:
-        kept = self.notes
-        for step in steps:
-            kept -= self.dropped[step]
-            log.filtered(step, kept, self.dropped[step])
 
     def expect_cohort(self, log: BuildLog, why: str | None) -> None:
         log.expect("admissions with a main section", 48_745, self.notes, "V", why)

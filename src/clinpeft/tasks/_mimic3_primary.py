@@ -16,6 +16,7 @@ from pydantic import model_validator
 from clinpeft.sources.base import RawFiles
 from clinpeft.spec import Kind
 from clinpeft.tasks._hash_split import split_by_hash
+from clinpeft.tasks._judging import Case, SplitName
 from clinpeft.tasks._mimic3_codes import CodeTable, read_codes
 from clinpeft.tasks._mimic3_notes import (
     Admission,
@@ -27,14 +28,8 @@ from clinpeft.tasks._mimic3_notes import (
     read_summaries,
     without_copies,
 )
-from clinpeft.tasks._mimic3_outcome import (
-    MIMIC3_DOWNLOAD,
-    MIMIC3_LICENCE,
-    MIMIC3_PAPER,
-    MIMIC3_TERMS,
-    SplitName,
-    explained,
-)
+from clinpeft.tasks._mimic3_outcome import MIMIC3_DOWNLOAD, MIMIC3_PAPER, explained
+from clinpeft.tasks._physionet import LICENCE, TERMS
 from clinpeft.tasks.base import BuildLog, Example, Task
 
 PRIMARY_PAPER = (
@@ -83,8 +78,8 @@ class Mimic3Primary(Task):
     metric: ClassVar[str] = "auroc"
     citation: ClassVar[str] = f"{PRIMARY_PAPER} {MIMIC3_PAPER}"
     download: ClassVar[str] = MIMIC3_DOWNLOAD
-    licence: ClassVar[str] = MIMIC3_LICENCE
-    terms: ClassVar[tuple[str, ...]] = MIMIC3_TERMS
+    licence: ClassVar[str] = LICENCE
+    terms: ClassVar[tuple[str, ...]] = TERMS
     has_paper_mode: ClassVar[bool] = True
 
     text: Literal["full", "admission"] = "full"
@@ -119,14 +114,13 @@ class Mimic3Primary(Task):
             num = Counter(labels[row.code] for row in chosen if row.split == "train")
             self.expect(log, num, explained(log, len(admissions)))
         for row in chosen:
-            yield Example(
-                example=str(row.note.hadm),
-                subject=str(row.note.subject),
+            yield Case(row.note.text, (labels[row.code],)).example(
+                self.kind,
+                hadm=row.note.hadm,
+                subject=row.note.subject,
                 document=str(row.note.row_id),
-                text=row.note.text,
-                label=labels[row.code],
+                admission_type=admissions[row.note.hadm].admission_type,
                 split=row.split if self.split == "paper" else None,
-                groups={"admission_type": admissions[row.note.hadm].admission_type},
             )
 
     def codebook(self, raw: RawFiles, log: BuildLog) -> Codebook:
@@ -169,10 +163,11 @@ class Mimic3Primary(Task):
             yield replace(note, text=self._polished(note.text, codebook))
 
     def _summaries(self, raw: RawFiles, admissions: dict[int, Admission], log: BuildLog) -> list[Summary]:
-        """Of all admissions: told of no type, the reader keeps newborns too."""
+        """Of all admissions: told of no type, the reader keeps newborns too. The published pipeline keeps errors."""
         untyped = {hadm: replace(admission, admission_type=None) for hadm, admission in admissions.items()}
         steps = BuildLog()
-        summaries = read_summaries(raw, untyped, steps, allow_modified=self.allow_modified)
+        is_paper = self.mode == "paper"
+        summaries = read_summaries(raw, untyped, steps, keeps_errors=is_paper, allow_modified=self.allow_modified)
         log.filters.extend(step for step in steps.filters if step[0] != "not-newborn")
         log.anomalies.extend(steps.anomalies)
         return summaries

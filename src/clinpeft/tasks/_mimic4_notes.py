@@ -16,12 +16,17 @@ from clinpeft.errors import BadInput
 from clinpeft.sources._tables import Table
 from clinpeft.sources.base import RawFiles
 from clinpeft.sources.mimic4 import open_table
-from clinpeft.tasks._mimic3_notes import MAIN_SECTIONS, SECTIONS, render
+from clinpeft.tasks._admission_notes import SECTIONS, AdmissionNotes
 from clinpeft.tasks._mimic4_sections import admission_sections
+from clinpeft.tasks._stays import moment
 from clinpeft.tasks.base import BuildLog
 
 NUM_ADMISSIONS, NUM_ADMISSIONS_2_2, NUM_SUMMARIES = 546_028, 431_231, 331_793
 """Rows of admissions in MIMIC-IV 3.1 and 2.2, and of discharge in MIMIC-IV-Note 2.2."""
+NOTE_STEPS = (
+    *("with-admission-id", "known-admission", "times-in-order", "summary-or-addendum", "with-text", "own-note-id"),
+)
+"""What a note must pass to be a summary of the cohort, in the order in which the card counts it."""
 _TIMES = ("ADMITTIME", "DISCHTIME", "DEATHTIME")
 
 
@@ -78,7 +83,7 @@ def read_admissions(raw: RawFiles, log: BuildLog, *, allow_modified: bool = Fals
         died = table.number(flag, "HOSPITAL_EXPIRE_FLAG", line)
         if died not in {None, 0, 1}:
             raise BadInput(f"{table.where(line)}, column HOSPITAL_EXPIRE_FLAG", "is neither 0 nor 1")
-        moments = (_moment(cell, table, line, column) for cell, column in zip(times, _TIMES, strict=True))
+        moments = (moment(cell, table, line, column) for cell, column in zip(times, _TIMES, strict=True))
         admitted, discharged, deceased = moments
         if admitted is None:
             raise BadInput(f"{table.where(line)}, column ADMITTIME", "is empty", "download the file again")
@@ -110,35 +115,22 @@ def read_summaries(
     """
     columns = ("note_id", "subject_id", "hadm_id", "note_type", "note_seq", "charttime", "text")
     table = open_table(raw, "discharge", columns, allow_modified=allow_modified)
-    steps = (
-        "with-admission-id",
-        "known-admission",
-        "times-in-order",
-        "summary-or-addendum",
-        "with-text",
-        "own-note-id",
-    )
-    num_dropped = dict.fromkeys(steps, 0)
+    num_read, num_dropped = 0, dict.fromkeys(NOTE_STEPS, 0)
     seen: set[str] = set()
     summaries: list[Summary] = []
-    num_read = 0
-    for line, (note, subject, hadm_cell, kind, sequence, charted, text) in table:
+    for line, cells in table:
         num_read += 1
-        hadm = table.number(hadm_cell, "HADM_ID", line)
-        if step := _dropped_at(hadm, admissions, kind, text, note in seen):
+        note, _, hadm, kind, *_, text = cells
+        if step := _dropped_at(table.number(hadm, "HADM_ID", line), admissions, kind, text, note in seen):
             num_dropped[step] += 1
             if step == "own-note-id":
                 log.anomaly(table.name, line, "repeats-a-note-id")
             continue
-        assert hadm is not None
         seen.add(note)
-        if (patient := table.needed(subject, "SUBJECT_ID", line)) != admissions[hadm].subject:
+        summary = _summary(cells, table, line, is_whole=is_whole)
+        if summary.subject != admissions[summary.hadm].subject:
             log.anomaly(table.name, line, "other-subject-than-in-admissions")
-        written = _moment(charted, table, line, "CHARTTIME") or datetime.max, table.needed(sequence, "NOTE_SEQ", line)
-        text = text.replace("\r\n", "\n")
-        digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
-        kept = (text,) if is_whole else tuple(admission_sections(text).values())
-        summaries.append(Summary(note, patient, hadm, kind == "DS", written, digest, kept))
+        summaries.append(summary)
     if num_read == 0:
         raise BadInput(table.name, "this release has no notes", "get MIMIC-IV-Note, a download of its own")
     log.expect("rows of discharge", NUM_SUMMARIES, num_read, "V")
@@ -184,21 +176,13 @@ def admission_notes(joined: Iterable[tuple[Summary, list[Summary]]], log: BuildL
 
     Admissions without any main section are left out. When all are read, `log` holds how many have each section.
     """
-    num_kept = num_dropped = 0
-    with_section = dict.fromkeys(SECTIONS, 0)
+    made = AdmissionNotes()
     for report, notes in joined:
         bodies = zip(*(note.kept for note in notes), strict=True)
-        sections = dict(zip(SECTIONS, (next(filter(None, body), "") for body in bodies), strict=True))
-        if not any(sections[header] for header in MAIN_SECTIONS):
-            num_dropped += 1
-            continue
-        num_kept += 1
-        for header, body in sections.items():
-            with_section[header] += bool(body)
-        yield AdmissionNote(report.hadm, report.subject, report.note, render(sections))
-    log.filtered("with-main-section", num_kept, num_dropped)
-    for header, num_with in with_section.items():
-        log.filtered(f"counted-only: has {header}", num_with, num_kept - num_with)
+        text = made.made_of(dict(zip(SECTIONS, (next(filter(None, body), "") for body in bodies), strict=True)))
+        if text is not None:
+            yield AdmissionNote(report.hadm, report.subject, report.note, text)
+    made.report(log)
 
 
 def _dropped_at(
@@ -217,15 +201,20 @@ def _dropped_at(
     return "own-note-id" if is_repeated else None
 
 
+def _summary(cells: list[str], table: Table, line: int, *, is_whole: bool) -> Summary:
+    note, subject, hadm, kind, sequence, charted, text = cells
+    text = text.replace("\r\n", "\n")
+    written = moment(charted, table, line, "CHARTTIME") or datetime.max
+    return Summary(
+        note=note,
+        subject=table.needed(subject, "SUBJECT_ID", line),
+        hadm=table.needed(hadm, "HADM_ID", line),
+        is_report=kind == "DS",
+        written=(written, table.needed(sequence, "NOTE_SEQ", line)),
+        digest=hashlib.blake2b(text.encode(), digest_size=16).digest(),
+        kept=(text,) if is_whole else tuple(admission_sections(text).values()),
+    )
+
+
 def _written(summary: Summary) -> tuple[datetime, int, str]:
     return (*summary.written, summary.note)
-
-
-def _moment(cell: str, table: Table, line: int, column: str) -> datetime | None:
-    """A date and time, with or without the zone that exports from a database add."""
-    if not cell:
-        return None
-    try:
-        return datetime.fromisoformat(cell.removesuffix(" UTC")).replace(tzinfo=None)
-    except ValueError:
-        raise BadInput(f"{table.where(line)}, column {column}", "is no time (YYYY-MM-DD HH:MM:SS)") from None

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from clinpeft.sources.base import RawFiles
+from clinpeft.tasks._judging import Judge, report_steps
 from clinpeft.tasks._mimic4_notes import (
     Admission,
     AdmissionNote,
@@ -17,6 +18,7 @@ from clinpeft.tasks._mimic4_notes import (
     whole_notes,
     without_copies,
 )
+from clinpeft.tasks._physionet import LICENCE, TERMS
 from clinpeft.tasks.base import BuildLog, Example, OutcomeTask
 
 MIMIC4_CITATION = (
@@ -36,20 +38,6 @@ NOT_MIMIC3 = (
 )
 
 
-class Judge:
-    """Gives the notes of a cohort their labels; one object a build."""
-
-    steps: tuple[str, ...] = ()
-    """The filter steps of `judge`, in order."""
-
-    def judge(self, note: AdmissionNote, admission: Admission) -> tuple[str, tuple[str, ...]] | str:
-        """The text and its labels, or the step that drops the note."""
-        raise NotImplementedError
-
-    def report(self, log: BuildLog) -> None:
-        """Called once when all notes are judged, to note what this task alone counts."""
-
-
 class Mimic4Outcome(OutcomeTask):
     """Admissions, their notes on admission, and labels that a Judge gives."""
 
@@ -59,37 +47,38 @@ class Mimic4Outcome(OutcomeTask):
         "https://physionet.org/content/mimiciv/3.1/ and https://physionet.org/content/mimic-iv-note/2.2/ (credentialed "
         "access)"
     )
-    licence: ClassVar[str] = "PhysioNet Credentialed Health Data License 1.5.0"
-    terms: ClassVar[tuple[str, ...]] = (
-        "PhysioNet Credentialed Health Data Use Agreement 1.5.0: research only, no re-identification, no sharing with "
-        "anyone who has no agreement of their own; sending text to an online service is sharing. Also holds for what "
-        "is derived from the data.",
-    )
+    licence: ClassVar[str] = LICENCE
+    terms: ClassVar[tuple[str, ...]] = TERMS
 
     allow_modified: bool = False
     """Accept tables that differ from the releases' SHA256SUMS.txt."""
 
-    def judging(self, raw: RawFiles, log: BuildLog) -> Judge:
+    def judging(self, raw: RawFiles, admissions: dict[int, Admission], log: BuildLog) -> Judge:
         """The Judge of one build; it reads the tables that it needs, so that a broken one ends the build early."""
         raise NotImplementedError
 
     def examples(self, raw: RawFiles, log: BuildLog) -> Iterator[Example]:
         """Admissions by ascending hadm_id: subject subject_id, document the note_id of the last report."""
         admissions = read_admissions(raw, log, allow_modified=self.allow_modified)
-        judge = self.judging(raw, log)
+        judge = self.judging(raw, admissions, log)
         dropped: Counter[str] = Counter()
         num_notes = 0
         for note in self._notes(raw, admissions, log):
             num_notes += 1
-            admission = admissions[note.hadm]
-            judged = judge.judge(note, admission)
-            if isinstance(judged, str):
-                dropped[judged] += 1
-            else:
-                yield self._example(note, admission, *judged)
-        for step in judge.steps:
-            num_notes -= dropped[step]
-            log.filtered(step, num_notes, dropped[step])
+            case = judge.judge(note.hadm, note.text)
+            if isinstance(case, str):
+                dropped[case] += 1
+                continue
+            judge.kept(case)
+            yield case.example(
+                self.kind,
+                hadm=note.hadm,
+                subject=note.subject,
+                document=note.document,
+                admission_type=admissions[note.hadm].admission_type,
+                split=None,
+            )
+        report_steps(log, judge.steps, num_notes, dropped)
         judge.report(log)
 
     def _notes(self, raw: RawFiles, admissions: dict[int, Admission], log: BuildLog) -> Iterator[AdmissionNote]:
@@ -100,15 +89,3 @@ class Mimic4Outcome(OutcomeTask):
             log.anomaly("discharge", None, "full-text-states-the-outcome")
             return whole_notes(joined)
         return admission_notes(joined, log)
-
-    def _example(self, note: AdmissionNote, admission: Admission, text: str, labels: tuple[str, ...]) -> Example:
-        is_multilabel = self.kind == "multilabel"
-        return Example(
-            example=str(note.hadm),
-            subject=str(note.subject),
-            document=note.document,
-            text=text,
-            label=None if is_multilabel else labels[0],
-            labels=labels if is_multilabel else (),
-            groups={"admission_type": admission.admission_type},
-        )

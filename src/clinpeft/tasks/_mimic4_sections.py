@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from clinpeft.tasks._mimic3_notes import SECTIONS
+from clinpeft.tasks._admission_notes import SECTIONS
 
 HEADERS = (
     *("Service", "Allergies", "Attending", "Chief Complaint", "Major Surgical or Invasive Procedure"),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from clinpeft.tasks._judging import SplitName
 from clinpeft.tasks._mimic3_codes import PUBLISHED_SPLITS, CodeTable, Mimic3Codes
-from clinpeft.tasks._mimic3_outcome import FROM_SUMMARIES, SplitName
+from clinpeft.tasks._mimic3_outcome import FROM_SUMMARIES
 
 
 class Mimic3Diagnoses(Mimic3Codes):
@@ -16,6 +17,6 @@ class Mimic3Diagnoses(Mimic3Codes):
         f"Not the patient's illnesses: codes are set for billing after discharge; {FROM_SUMMARIES} The label space "
         "holds every category of the table, also without an example. V codes keep one character more than a category."
     )
-    table: ClassVar[CodeTable] = "DIAGNOSES_ICD"
-    published: ClassVar[dict[SplitName, int]] = PUBLISHED_SPLITS[table]
-    published_categories: ClassVar[int | None] = 1_266
+    _table: ClassVar[CodeTable] = "DIAGNOSES_ICD"
+    published: ClassVar[dict[SplitName, int]] = PUBLISHED_SPLITS[_table]
+    _published_categories: ClassVar[int | None] = 1_266

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from clinpeft.tasks._judging import SplitName
 from clinpeft.tasks._mimic3_codes import PUBLISHED_SPLITS, CodeTable, Mimic3CodesPlus
-from clinpeft.tasks._mimic3_outcome import FROM_SUMMARIES, SplitName
+from clinpeft.tasks._mimic3_outcome import FROM_SUMMARIES
 
 
 class Mimic3DiagnosesPlus(Mimic3CodesPlus):
@@ -20,6 +21,6 @@ class Mimic3DiagnosesPlus(Mimic3CodesPlus):
         f"metric; other metrics count all. Words are cut without NLTK: its list of 179 English stop words is written "
         f"out here, and punctuation is deleted. As there, {FROM_SUMMARIES}"
     )
-    table: ClassVar[CodeTable] = "DIAGNOSES_ICD"
-    published: ClassVar[dict[SplitName, int]] = PUBLISHED_SPLITS[table]
-    published_categories: ClassVar[int | None] = 1_266
+    _table: ClassVar[CodeTable] = "DIAGNOSES_ICD"
+    published: ClassVar[dict[SplitName, int]] = PUBLISHED_SPLITS[_table]
+    _published_categories: ClassVar[int | None] = 1_266

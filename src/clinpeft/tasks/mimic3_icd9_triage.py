@@ -13,6 +13,7 @@ from pydantic import Field
 from clinpeft.errors import BadInput
 from clinpeft.sources._delimited import read_delimited
 from clinpeft.sources.base import RawFiles
+from clinpeft.tasks._icd import undotted
 from clinpeft.tasks._mimic3_codes import read_titles
 from clinpeft.tasks._mimic3_primary import STATED, Codebook, Mimic3Primary, Row
 from clinpeft.tasks.base import BuildLog
@@ -88,20 +89,23 @@ def read_triage_map(path: Path, raw: RawFiles, log: BuildLog) -> dict[str, str]:
     The published table holds the sepsis code as 389: it is read as 0389, and noted. Raises BadInput for other columns,
     an empty cell, a code of two classes, and fewer than two classes.
     """
+    if not path.is_file():
+        raise BadInput(str(path), "is not there", "give the table with --set triage_map=FILE")
+    name = f"triage_map/{path.name}"
+    raw.note(path, name)
     columns, numbers, rows = read_delimited(RawFiles(path.parent), path, ",")
     if sorted(column.strip().lower() for column in columns) != ["class", "code"]:
         raise BadInput(f"{path.name}: row 1", "must name the columns code and class, and no others")
-    raw.used[f"triage_map/{path.name}"] = path
     class_of: dict[str, str] = {}
     for number, row in zip(numbers, rows, strict=True):
         cells = {column.strip().lower(): cell.strip() for column, cell in row.items()}
-        code, name = cells["code"].upper().replace(".", ""), cells["class"]
-        if not code or not name:
+        code, of_class = undotted(cells["code"]), cells["class"]
+        if not code or not of_class:
             raise BadInput(f"{path.name}: row {number}", "has an empty cell")
         if code == SEPSIS_DAMAGED:
-            log.anomaly(f"triage_map/{path.name}", number, "leading-zero-restored")
+            log.anomaly(name, number, "leading-zero-restored")
             code = SEPSIS
-        if class_of.setdefault(code, name) != name:
+        if class_of.setdefault(code, of_class) != of_class:
             raise BadInput(f"{path.name}: row {number}", "gives a code a second class", "keep one of them")
     if len(set(class_of.values())) < 2:
         raise BadInput(path.name, "names fewer than two classes")

@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import ClassVar
 
-from clinpeft.errors import BadInput
-from clinpeft.sources._tables import Table
 from clinpeft.sources.base import RawFiles
 from clinpeft.sources.mimic3 import open_table
 from clinpeft.spec import Kind
-from clinpeft.tasks._mimic3_notes import Admission, AdmissionNote
-from clinpeft.tasks._mimic3_outcome import (
-    CORE_PAPER,
-    FROM_SUMMARIES,
-    MIMIC3_PAPER,
-    Case,
-    Judge,
-    Mimic3Outcome,
-    SplitName,
-)
+from clinpeft.tasks._judging import Case, Judge, SplitName
+from clinpeft.tasks._mimic3_notes import Admission
+from clinpeft.tasks._mimic3_outcome import CORE_PAPER, FROM_SUMMARIES, MIMIC3_PAPER, Mimic3Outcome
+from clinpeft.tasks._stays import CLASSES, class_of, moment
 from clinpeft.tasks.base import BuildLog
 
-CLASSES = ("up to 3 days", "over 3 to 7 days", "over 7 to 14 days", "over 14 days")
-LAST_DAYS = (3.0, 7.0, 14.0)
 PUBLISHED_CLASSES = dict(zip(CLASSES, (5_596, 16_134, 13_391, 8_488), strict=True))
 
 
@@ -38,7 +28,8 @@ class Mimic3LengthOfStay(Mimic3Outcome):
     citation: ClassVar[str] = f"{CORE_PAPER} {MIMIC3_PAPER}"
     is_not: ClassVar[str] = (
         f"Not a bed planner: {FROM_SUMMARIES} Patients who died are left out, which nobody can do on admission. The "
-        "published AUROC averages over pairs of classes (one-vs-one); `auroc` here takes each class against the rest."
+        "published AUROC averages over pairs of classes (one-vs-one), which is `auroc-ovo` here; `auroc` takes each "
+        "class against the rest."
     )
     has_paper_mode: ClassVar[bool] = True
     published: ClassVar[dict[SplitName, int]] = {"train": 30_421, "validation": 4_391, "test": 8_797}
@@ -54,21 +45,11 @@ def read_stays(raw: RawFiles, *, allow_modified: bool = False) -> dict[int, time
     table = open_table(raw, "ADMISSIONS", ("HADM_ID", "ADMITTIME", "DISCHTIME"), allow_modified=allow_modified)
     stays: dict[int, timedelta] = {}
     for line, (hadm, admitted, discharged) in table:
-        start = _moment(admitted, table, line, "ADMITTIME")
-        end = _moment(discharged, table, line, "DISCHTIME")
+        start = moment(admitted, table, line, "ADMITTIME")
+        end = moment(discharged, table, line, "DISCHTIME")
         if start is not None and end is not None:
             stays[table.needed(hadm, "HADM_ID", line)] = end - start
     return stays
-
-
-def class_of(stay: timedelta) -> str:
-    """The class of a stay, in days rounded to one decimal as numpy rounds: half to even, after times ten.
-
-    >>> class_of(timedelta(days=3.04)), class_of(timedelta(days=3.06))
-    ('up to 3 days', 'over 3 to 7 days')
-    """
-    days = round(stay / timedelta(days=1) * 10) / 10
-    return next((name for name, last in zip(CLASSES, LAST_DAYS, strict=False) if days <= last), CLASSES[-1])
 
 
 class _Days(Judge):
@@ -79,19 +60,19 @@ class _Days(Judge):
         self._num: Counter[str] = Counter()
         self._num_negative = 0
 
-    def judge(self, note: AdmissionNote) -> Case | str:
-        if self._admissions[note.hadm].died is not False:
+    def judge(self, hadm: int, text: str) -> Case | str:
+        if self._admissions[hadm].died is not False:
             return "survivors"
-        if note.hadm not in self._stays:
+        if hadm not in self._stays:
             return "with-times"
-        stay = self._stays[note.hadm]
+        stay = self._stays[hadm]
         label = class_of(stay)
         self._num[label] += 1
         if stay < timedelta(0):
             self._num_negative += 1
             if not self._keeps_negative:
                 return "discharged-after-admission"
-        return Case(note, (label,))
+        return Case(text, (label,))
 
     def report(self, log: BuildLog) -> None:
         if self._keeps_negative and self._num_negative:
@@ -105,12 +86,3 @@ class _Days(Judge):
     def expect(self, log: BuildLog, why: str | None) -> None:
         for label, published in PUBLISHED_CLASSES.items():
             log.expect(f"{label}, with negative stays", published, self._num[label], "A", why)
-
-
-def _moment(cell: str, table: Table, line: int, column: str) -> datetime | None:
-    if not cell:
-        return None
-    try:
-        return datetime.fromisoformat(cell.removesuffix(" UTC")).replace(tzinfo=None)
-    except ValueError:
-        raise BadInput(f"{table.where(line)}, column {column}", "is no time (YYYY-MM-DD HH:MM:SS)") from None

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from clinpeft.sources.base import RawFiles
+from clinpeft.tasks._judging import SplitName
 from clinpeft.tasks._mimic3_codes import PUBLISHED_SPLITS, CodeTable, Mimic3Codes, damaged_category
-from clinpeft.tasks._mimic3_outcome import FROM_SUMMARIES, SplitName
+from clinpeft.tasks._mimic3_outcome import FROM_SUMMARIES
 from clinpeft.tasks.base import BuildLog
 
 
@@ -21,18 +22,18 @@ class Mimic3Procedures(Mimic3Codes):
         "the label 331. `--compat paper` does the same; only then is the label space the published one."
     )
     has_paper_mode: ClassVar[bool] = True
-    table: ClassVar[CodeTable] = "PROCEDURES_ICD"
-    published: ClassVar[dict[SplitName, int]] = PUBLISHED_SPLITS[table]
-    published_categories: ClassVar[int | None] = 711
+    _table: ClassVar[CodeTable] = "PROCEDURES_ICD"
+    published: ClassVar[dict[SplitName, int]] = PUBLISHED_SPLITS[_table]
+    _published_categories: ClassVar[int | None] = 711
 
-    def labels_of(self, codes: Sequence[str], raw: RawFiles, log: BuildLog) -> dict[str, frozenset[str]]:
+    def labels_of(
+        self, codes: Sequence[str], raw: RawFiles, log: BuildLog, why: str | None
+    ) -> dict[str, frozenset[str]]:
         """The category of each code; in paper mode what is left of it without leading zeros."""
         if self.mode == "paper":
             return {code: frozenset({damaged_category(code)}) for code in codes}
-        return super().labels_of(codes, raw, log)
+        return super().labels_of(codes, raw, log, why)
 
-    def why_others(self, log: BuildLog) -> str | None:
+    def why_others(self, why: str | None) -> str | None:
         """The published number is that of the damaged codes."""
-        if self.mode == "paper":
-            return super().why_others(log)
-        return "the published labels lost leading zeros; --compat paper loses them too"
+        return why if self.mode == "paper" else "the published labels lost leading zeros; --compat paper loses them too"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from clinpeft.tasks._judging import SplitName
 from clinpeft.tasks._mimic3_codes import PUBLISHED_SPLITS, CodeTable, Mimic3CodesPlus
-from clinpeft.tasks._mimic3_outcome import FROM_SUMMARIES, SplitName
+from clinpeft.tasks._mimic3_outcome import FROM_SUMMARIES
 
 
 class Mimic3ProceduresPlus(Mimic3CodesPlus):
@@ -20,5 +21,5 @@ class Mimic3ProceduresPlus(Mimic3CodesPlus):
         f"metric; other metrics count all. Words are cut without NLTK: its list of 179 English stop words is written "
         f"out here, and punctuation is deleted. As there, {FROM_SUMMARIES}"
     )
-    table: ClassVar[CodeTable] = "PROCEDURES_ICD"
-    published: ClassVar[dict[SplitName, int]] = PUBLISHED_SPLITS[table]
+    _table: ClassVar[CodeTable] = "PROCEDURES_ICD"
+    published: ClassVar[dict[SplitName, int]] = PUBLISHED_SPLITS[_table]

@@ -15,10 +15,11 @@ from clinpeft.sources._delimited import read_delimited
 from clinpeft.sources._label_pickle import LARGEST_PICKLE, load_plain_pickle
 from clinpeft.sources.base import RawFiles
 from clinpeft.spec import Kind
-from clinpeft.tasks._mimic3_notes import Admission, AdmissionNote
-from clinpeft.tasks._mimic3_outcome import FROM_SUMMARIES, MIMIC3_PAPER, Case, Judge, Mimic3Cohort, SplitName
+from clinpeft.tasks._death_in_hospital import without_death_phrases
+from clinpeft.tasks._judging import Case, Judge, SplitName
+from clinpeft.tasks._mimic3_notes import Admission
+from clinpeft.tasks._mimic3_outcome import FROM_SUMMARIES, MIMIC3_PAPER, Mimic3Cohort
 from clinpeft.tasks.base import BuildLog
-from clinpeft.tasks.mimic3_mortality import without_death_phrases
 
 CLASSES = ("up to 7 days", "over 7 days")
 LABEL_FILES = ("pmv_labels.pkl", "pmv_labels.csv")
@@ -89,16 +90,13 @@ def read_labels(raw: RawFiles, given: str | None) -> tuple[list[Label], str]:
     if not path.is_file():
         raise BadInput(str(path), "is not there", "give the label file with --set pmv_labels=FILE")
     name = path.name if given is None else f"pmv_labels/{path.name}"
+    raw.note(path, name)
     if path.suffix.lower() in {".pkl", ".pickle"}:
         if path.stat().st_size > LARGEST_PICKLE:
             raise BadInput(name, f"has more than {LARGEST_PICKLE:,} bytes", "is it the right file?")
         labels = list(_from_pickle(load_plain_pickle(path.read_bytes(), name), name))
     else:
         labels = list(_from_csv(path))
-    if given is None:
-        raw.note(path)
-    else:
-        raw.used[name] = path
     if repeated := [hadm for hadm, num in Counter(label.hadm for label in labels).items() if num > 1]:
         raise BadInput(name, f"gives {len(repeated)} admissions two labels", "keep one of them")
     if not labels:
@@ -129,7 +127,7 @@ def _from_pickle(value: object, name: str) -> Iterator[Label]:
 def _from_csv(path: Path) -> Iterator[Label]:
     columns, numbers, rows = read_delimited(RawFiles(path.parent), path, ",")
     names = {column: column.strip().lower() for column in columns}
-    if not {"hadm_id", "label"} <= set(names.values()) <= {"hadm_id", "label", "split"}:
+    if sorted(names.values()) not in (["hadm_id", "label"], ["hadm_id", "label", "split"]):
         raise BadInput(f"{path.name}: row 1", "must name the columns hadm_id, label and, if there is one, split")
     for number, row in zip(numbers, rows, strict=True):
         cells = {names[column]: cell for column, cell in row.items()}
@@ -176,19 +174,19 @@ class _Ventilated(Judge):
         self._admissions, self._labels, self._left_out = admissions, labels, left_out
         self._num_left_out = 0
 
-    def judge(self, note: AdmissionNote) -> Case | str:
-        if self._admissions[note.hadm].died is None:
+    def judge(self, hadm: int, text: str) -> Case | str:
+        if self._admissions[hadm].died is None:
             return "with-outcome"
-        text = without_death_phrases(note.text)
-        if text is None:
+        quiet = without_death_phrases(text)
+        if quiet is None:
             return "death-not-told"
-        label = self._labels.get(note.hadm)
+        label = self._labels.get(hadm)
         if label is None:
             return "with-label"
-        if note.hadm in self._left_out:
+        if hadm in self._left_out:
             self._num_left_out += 1
             return "patient-in-one-split"
-        return Case(replace(note, text=text), (CLASSES[label.is_long],), label.split)
+        return Case(quiet, (CLASSES[label.is_long],), label.split)
 
     def reason(self) -> str | None:
         if not self._num_left_out:

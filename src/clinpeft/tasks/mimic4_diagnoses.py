@@ -15,15 +15,17 @@ from clinpeft.sources._positions import listed
 from clinpeft.sources.base import RawFiles
 from clinpeft.sources.mimic4 import open_table
 from clinpeft.spec import Kind
-from clinpeft.tasks._mimic3_codes import category
-from clinpeft.tasks._mimic4_notes import Admission, AdmissionNote
-from clinpeft.tasks._mimic4_outcome import FROM_SUMMARIES, NOT_MIMIC3, Judge, Mimic4Outcome
+from clinpeft.tasks._icd import category, undotted
+from clinpeft.tasks._judging import Case, Judge
+from clinpeft.tasks._mimic4_notes import Admission
+from clinpeft.tasks._mimic4_outcome import FROM_SUMMARIES, NOT_MIMIC3, Mimic4Outcome
 from clinpeft.tasks.base import BuildLog
 
 NUM_CODES = 6_364_488
 """Rows of diagnoses_icd in MIMIC-IV 3.1."""
-MOST_MISFITS = 100
-"""Codes that are none of the version that their row names; with more the file was mixed up or damaged."""
+MOST_MISFITS, LARGEST_SHARE = 100, 0.01
+"""Codes that are none of the version that their row names, and their share of all: with more than both, the file was
+mixed up or damaged."""
 _SHAPES = {
     9: re.compile(r"[0-9]{3,5}|V[0-9]{2,4}|E[0-9]{2,4}"),
     10: re.compile(r"[A-Z][0-9][0-9A-Z]{1,5}"),
@@ -46,7 +48,7 @@ class Mimic4Diagnoses(Mimic4Outcome):
     icd: Literal["9", "10", "both"] = "10"
     """Which version's codes are labels; admissions without any of it are left out."""
 
-    def judging(self, raw: RawFiles, log: BuildLog) -> Judge:
+    def judging(self, raw: RawFiles, admissions: dict[int, Admission], log: BuildLog) -> Judge:
         """The codes of each admission; classes are all that stand in the table, also of admissions without notes."""
         versions = (9, 10) if self.icd == "both" else (int(self.icd),)
         groups = read_groups(raw, log, versions, allow_modified=self.allow_modified)
@@ -59,7 +61,7 @@ def read_groups(
 ) -> dict[int, list[str]]:
     """The groups of diagnoses of each admission, by hadm_id and each once, in the order of the table.
 
-    Raises BadInput for a version that is neither 9 nor 10, and where more than MOST_MISFITS codes are none of theirs.
+    Raises BadInput for a version that is neither 9 nor 10, and where too many codes are none of theirs.
     """
     columns = ("hadm_id", "icd_code", "icd_version")
     table = open_table(raw, "diagnoses_icd", columns, allow_modified=allow_modified)
@@ -71,7 +73,7 @@ def read_groups(
         version = table.number(version_cell, "ICD_VERSION", line)
         if version not in {9, 10}:
             raise BadInput(f"{table.where(line)}, column ICD_VERSION", "is neither 9 nor 10", "download the file again")
-        code = code.strip().upper().replace(".", "")
+        code = undotted(code)
         num_coded += bool(code)
         if not code or version not in versions:
             continue
@@ -83,7 +85,7 @@ def read_groups(
         of = groups.setdefault(table.needed(hadm_cell, "HADM_ID", line), [])
         if group not in of:
             of.append(group)
-    _tell_misfits(table.name, misfits, log)
+    _tell_misfits(table.name, misfits, num_used, log)
     log.expect("rows of diagnoses_icd", NUM_CODES, num_read, "V")
     log.filtered("diagnosis-rows-with-code", num_coded, num_read - num_coded)
     log.filtered("diagnosis-rows-of-chosen-version", num_used, num_coded - num_used)
@@ -105,13 +107,13 @@ class _Codes(Judge):
     def __init__(self, groups: dict[int, list[str]]) -> None:
         self._groups = groups
 
-    def judge(self, note: AdmissionNote, admission: Admission) -> tuple[str, tuple[str, ...]] | str:
-        groups = self._groups.get(note.hadm)
-        return (note.text, tuple(sorted(groups))) if groups else "with-codes"
+    def judge(self, hadm: int, text: str) -> Case | str:
+        groups = self._groups.get(hadm)
+        return Case(text, tuple(sorted(groups))) if groups else "with-codes"
 
 
-def _tell_misfits(name: str, misfits: list[int], log: BuildLog) -> None:
-    if len(misfits) > MOST_MISFITS:
+def _tell_misfits(name: str, misfits: list[int], num_sound: int, log: BuildLog) -> None:
+    if len(misfits) > max(MOST_MISFITS, LARGEST_SHARE * (num_sound + len(misfits))):
         rule = "hold codes that are none of the version that icd_version names"
         remedy = "download the file again: zeros lost, or versions mixed?"
         raise BadInput(f"{name}, {listed('line', misfits)}", rule, remedy)

@@ -6,10 +6,11 @@ from typing import ClassVar
 
 from clinpeft.sources.base import RawFiles
 from clinpeft.spec import Kind
-from clinpeft.tasks._mimic4_notes import Admission, AdmissionNote
-from clinpeft.tasks._mimic4_outcome import FROM_SUMMARIES, NOT_MIMIC3, Judge, Mimic4Outcome
+from clinpeft.tasks._judging import Case, Judge
+from clinpeft.tasks._mimic4_notes import Admission
+from clinpeft.tasks._mimic4_outcome import FROM_SUMMARIES, NOT_MIMIC3, Mimic4Outcome
+from clinpeft.tasks._stays import CLASSES, class_of
 from clinpeft.tasks.base import BuildLog
-from clinpeft.tasks.mimic3_length_of_stay import CLASSES, class_of
 
 
 class Mimic4LengthOfStay(Mimic4Outcome):
@@ -24,17 +25,21 @@ class Mimic4LengthOfStay(Mimic4Outcome):
         f"{NOT_MIMIC3}"
     )
 
-    def judging(self, raw: RawFiles, log: BuildLog) -> Judge:
+    def judging(self, raw: RawFiles, admissions: dict[int, Admission], log: BuildLog) -> Judge:
         """Survivors whose discharge is known, by their days."""
-        return _Days()
+        return _Days(admissions)
 
 
 class _Days(Judge):
     steps = ("survivors", "with-end-of-stay")
 
-    def judge(self, note: AdmissionNote, admission: Admission) -> tuple[str, tuple[str, ...]] | str:
+    def __init__(self, admissions: dict[int, Admission]) -> None:
+        self._admissions = admissions
+
+    def judge(self, hadm: int, text: str) -> Case | str:
+        admission = self._admissions[hadm]
         if admission.died is not False:
             return "survivors"
         if admission.stay is None:
             return "with-end-of-stay"
-        return note.text, (class_of(admission.stay),)
+        return Case(text, (class_of(admission.stay),))

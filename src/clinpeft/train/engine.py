@@ -10,6 +10,7 @@ from clinpeft.models.load import ClinicalModel
 from clinpeft.spec import TrainOptions
 from clinpeft.train.allocator import forget_old_kernels, keep_freed_memory
 from clinpeft.train.fused import fuse_low_rank
+from clinpeft.train.memory import free_bytes, plan_memory, recompute_activations, sizes_of
 from clinpeft.train.precision import Precision, choose_precision, prepare
 
 CPU_PIECES = 4096
@@ -29,6 +30,8 @@ class Engine:
     """`cpu` (own, see models.attention), or what transformers calls it."""
     num_fused: int
     """Layers with a fused low-rank adapter."""
+    recomputes: bool = False
+    """Whether activations are computed again in the backward pass, for want of memory."""
 
     def micro_batch(self, longest: int, batch_size: int) -> int:
         """Examples of `longest` word pieces that pass at once."""
@@ -36,21 +39,36 @@ class Engine:
 
     def describe(self) -> str:
         """For the record."""
-        return f"attention {self.attention}, {self.num_fused} fused layers, {self.pieces_at_once} pieces at once"
+        recomputed = ", activations computed again" if self.recomputes else ""
+        parts = f"{self.num_fused} fused layers, {self.pieces_at_once} pieces at once"
+        return f"attention {self.attention}, {parts}{recomputed}"
 
 
-def set_up(model: ClinicalModel, options: TrainOptions, device: torch.device) -> Engine:
-    """Put an adapted model into the form in which it trains and scores on `device`, and say which that is."""
+def set_up(model: ClinicalModel, options: TrainOptions, device: torch.device, longest: int | None = None) -> Engine:
+    """Put an adapted model into the form in which it trains and scores on `device`, and say which that is.
+
+    longest: word pieces of the longest training text, by default as many as the options allow.
+    """
     precision = choose_precision(options.precision, device)
     prepare(model, precision)
     model.to(device)
     if device.type == "cpu":
         keep_freed_memory()
         forget_old_kernels()
+    plan = plan_memory(
+        sizes_of(model, number_bytes=4 if precision == "fp32" else 2),
+        free_bytes(device),
+        most_pieces=CPU_PIECES if device.type == "cpu" else GPU_PIECES,
+        longest=longest or min(options.max_length, model.card.max_positions),
+        batch_size=options.batch_size,
+    )
+    if plan.recomputes:
+        recompute_activations(model)
     return Engine(
         device=device,
         precision=precision,
-        pieces_at_once=CPU_PIECES if device.type == "cpu" else GPU_PIECES,
+        pieces_at_once=plan.pieces_at_once,
         attention=model.attention,
         num_fused=fuse_low_rank(model),
+        recomputes=plan.recomputes,
     )

@@ -18,7 +18,7 @@ from clinpeft.spec import Kind, TrainOptions
 from clinpeft.train.engine import Engine
 from clinpeft.train.features import for_training
 from clinpeft.train.meter import Meter
-from clinpeft.train.precision import computing
+from clinpeft.train.precision import LossScaling, computing
 
 Stream = Callable[[int], Iterator[Batch]]
 
@@ -69,7 +69,7 @@ def fit(
     warmup = max(1, round(options.warmup_fraction * num_steps))
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _schedule(step, warmup, num_steps))
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    network = for_training(model)
+    network, scaling = for_training(model), LossScaling(engine.precision, engine.device)
     torch.manual_seed(seed)
     step = tokens = examples = best_step = epochs_since_best = 0
     best_score: float | None = None
@@ -79,19 +79,23 @@ def fit(
         model.train()
         for batch in stream(epoch):
             with watch.training():
-                loss = _backward(network, method.extra_loss(model), batch, kind, engine, class_weights)
+                loss = _backward(network, method.extra_loss(model), batch, kind, engine, class_weights, scaling)
                 if not math.isfinite(loss):
                     raise Diverged(f"the loss at step {step + 1} is not a finite number")
-                if not math.isfinite(nn.utils.clip_grad_norm_(trainable, 1.0).item()):
+                scaling.unscale(optimizer)
+                norm = nn.utils.clip_grad_norm_(trainable, 1.0).item()
+                if not math.isfinite(norm) and not scaling.may_skip():
                     raise Diverged(f"the gradient at step {step + 1} is not finite")
-                optimizer.step()
-                scheduler.step()
+                is_taken = scaling.step(optimizer, norm)
                 optimizer.zero_grad(set_to_none=True)
-                step += 1
-                method.after_step(model, step)
+                if is_taken:
+                    scheduler.step()
+                    step += 1
+                    method.after_step(model, step)
             tokens += int(batch.attention_mask.sum())
             examples += len(batch.indices)
-            watch.stepped(step, num_steps, loss, tokens)
+            if step:  # In fp16 the first ones may be left out.
+                watch.stepped(step, num_steps, loss, tokens)
             if step >= num_steps or watch.is_over(options.time_limit_seconds):
                 break
         with watch.evaluating():
@@ -145,8 +149,9 @@ def _backward(
     kind: Kind,
     engine: Engine,
     class_weights: torch.Tensor | None,
+    scaling: LossScaling,
 ) -> float:
-    """Add the gradient of the batch's loss, part by part as memory allows, and return the loss."""
+    """Add the (scaled) gradient of the batch's loss, part by part as memory allows, and return the loss."""
     in_all = _num_judged(batch, kind, class_weights)
     loss = 0.0
     for number, part in enumerate(batch.parts(engine.pieces_at_once)):
@@ -157,7 +162,7 @@ def _backward(
         total = loss_of(logits, part, kind, class_weights) * share
         if number == 0 and penalty is not None:
             total = total + penalty
-        total.backward()  # type: ignore[no-untyped-call]
+        scaling.scaled(total).backward()  # type: ignore[no-untyped-call]
         loss += total.item()
     return loss
 

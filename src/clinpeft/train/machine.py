@@ -16,8 +16,15 @@ from clinpeft.train.precision import Precision
 
 
 def pick_device() -> torch.device:
-    """The first CUDA device, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """The first CUDA device if this build of torch has kernels for it, else the CPU.
+
+    Builds leave old GPUs out (docs/how-to/gpu.md); torch would warn, and fail at the first operation.
+    """
+    is_usable = torch.cuda.is_available() and (
+        # Not asked of AMD's GPUs, which torch also calls CUDA.
+        torch.version.cuda is None or _has_kernels(torch.cuda.get_device_capability(0), torch.cuda.get_arch_list())
+    )
+    return torch.device("cuda" if is_usable else "cpu")
 
 
 def use_threads(wanted: int | None) -> None:
@@ -49,6 +56,19 @@ def describe_machine(
         deterministic=device.type == "cpu",
         versions={**_versions(), **({} if engine is None else {"engine": engine})},
     )
+
+
+def _has_kernels(capability: tuple[int, int], built_for: list[str]) -> bool:
+    """Code for `sm_XY` runs on its own generation from minor version Y on; `compute_XY` is compiled for later ones."""
+    for name in built_for:
+        kind, _, digits = name.partition("_")
+        if digits.isdigit():
+            major, minor = int(digits[:-1]), int(digits[-1])
+            if kind == "sm" and major == capability[0] and minor <= capability[1]:
+                return True
+            if kind == "compute" and (major, minor) <= capability:
+                return True
+    return False
 
 
 @cache

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 import psutil
 import torch
 from torch import nn
 
+from clinpeft.methods._virtual_tokens import VirtualTokens
 from clinpeft.models.catalogue import ModelCard
+from clinpeft.models.load import ClinicalModel
 from clinpeft.record import Cost
 from clinpeft.spec import CostField
+from clinpeft.train.energy import EnergyMeter
 
 T = TypeVar("T")
+Phase = Literal["training", "evaluation"]
 OnStep = Callable[[int, int, float, int], None]
 """Told after every step: its number, how many there will be at most, the loss, word pieces so far."""
 
@@ -27,8 +32,12 @@ UNAVAILABLE = Cost(value=None, how="unavailable")
 class Stopwatch:
     """Training and evaluation time apart, by a clock that never steps back."""
 
-    def __init__(self, stepped: OnStep = lambda step, num_steps, loss, tokens: None) -> None:
-        self.stepped = stepped
+    def __init__(
+        self,
+        stepped: OnStep = lambda step, num_steps, loss, tokens: None,
+        ended: Callable[[Phase], None] = lambda phase: None,
+    ) -> None:
+        self.stepped, self.ended = stepped, ended
         self.train_seconds = 0.0
         self.evaluate_seconds = 0.0
 
@@ -41,10 +50,12 @@ class Stopwatch:
 
     @contextlib.contextmanager
     def evaluating(self) -> Iterator[None]:
-        """Counts the block as evaluation."""
+        """Counts the block as evaluation; what came before it was training."""
+        self.ended("training")
         start = time.monotonic()
         yield
         self.evaluate_seconds += time.monotonic() - start
+        self.ended("evaluation")
 
     def is_over(self, limit_seconds: float | None) -> bool:
         """Whether training has taken longer than the limit."""
@@ -52,13 +63,21 @@ class Stopwatch:
 
 
 class Meter:
-    """Measures one run in this process, from its making on."""
+    """Measures one run in this process, from its making on.
+
+    Loading, tokenising and set-up are no training time. Of a GPU's memory the record holds the most that training had
+    allocated; what the allocator had reserved, and both in evaluation, are in `device_peaks` alone: the record's schema
+    has no field for them.
+    """
 
     def __init__(self, device: torch.device, *stepped: OnStep) -> None:
         self.device = device
-        self.watch = Stopwatch(*stepped)
+        self.watch = Stopwatch(self._stepped, self._ended)
+        self.device_peaks: dict[Phase, tuple[int, int]] = {"training": (0, 0), "evaluation": (0, 0)}
+        """Bytes allocated and reserved; zeros without a GPU."""
+        self._told = stepped
         self._can_reset = _reset_peak_memory()
-        self._energy_start = _energy_joules()
+        self._energy = EnergyMeter(_gpu_uuid(device))
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
 
@@ -72,17 +91,30 @@ class Meter:
 
     def costs(self) -> dict[CostField, Cost]:
         """Time, memory and energy so far."""
-        energy = _energy_joules()
-        used = None if energy is None or self._energy_start is None else energy - self._energy_start
-        device_bytes = torch.cuda.max_memory_allocated(self.device) if self.device.type == "cuda" else None
+        self._ended("training")
+        device_bytes = self.device_peaks["training"][0] if self.device.type == "cuda" else None
         return {
             "train_seconds": Cost(value=self.watch.train_seconds, how="measured"),
             "evaluate_seconds": Cost(value=self.watch.evaluate_seconds, how="measured"),
             "peak_host_bytes": Cost(value=_peak_memory(), how="measured" if self._can_reset else "estimated"),
             "peak_device_bytes": UNAVAILABLE if device_bytes is None else Cost(value=device_bytes, how="measured"),
-            # The counter wraps around: a negative difference says nothing.
-            "energy_joules": UNAVAILABLE if used is None or used < 0 else Cost(value=used, how="measured"),
+            "energy_joules": self._energy.cost(),
         }
+
+    def _stepped(self, step: int, num_steps: int, loss: float, tokens: int) -> None:
+        self._energy.keep_up()
+        for tell in self._told:
+            tell(step, num_steps, loss, tokens)
+
+    def _ended(self, phase: Phase) -> None:
+        """Keep the peaks of a phase, and start anew."""
+        self._energy.keep_up()
+        if self.device.type != "cuda":
+            return
+        now = torch.cuda.max_memory_allocated(self.device), torch.cuda.max_memory_reserved(self.device)
+        allocated, reserved = self.device_peaks[phase]
+        self.device_peaks[phase] = max(allocated, now[0]), max(reserved, now[1])
+        torch.cuda.reset_peak_memory_stats(self.device)
 
 
 def latency(calls: Sequence[Callable[[], object]], *, num_warmup: int = 3) -> dict[CostField, Cost]:
@@ -101,20 +133,57 @@ def latency(calls: Sequence[Callable[[], object]], *, num_warmup: int = 3) -> di
     }
 
 
-def training_flops(model: nn.Module, tokens: int, mean_length: float, card: ModelCard) -> Cost:
+def training_flops(
+    model: ClinicalModel,
+    tokens: int,
+    mean_length: float,
+    card: ModelCard,
+    *,
+    examples: int | None = None,
+    num_distinct: int | None = None,
+) -> Cost:
     """Floating-point operations of training at the real lengths, counted from shapes (an estimate).
 
-    A matrix of n parameters costs 2n a token forward, 2n for the gradient of its input when anything below it trains,
-    and 2n for its own gradient when it trains; attention's two products cost 4 · length · hidden a token and layer.
+    tokens, examples: word pieces and texts that training saw; mean_length: of the text a word piece stands in, averaged
+    over word pieces (see `length_around`); num_distinct: examples there are, each of which passes a backbone in which
+    nothing trains but once. A matrix of n parameters costs 2n a position forward, 2n for the gradient of its input
+    where something before it trains, and 2n for its own gradient where it trains; attention's two products cost
+    4 · queries · keys · hidden a text and layer, and twice that backward. Virtual tokens are positions of their own, or
+    keys (a prefix). Norms, activations and padding do not count.
     """
-    matrices = [module.weight for module in model.modules() if isinstance(module, nn.Linear)]
-    forward = sum(weight.numel() for weight in matrices)
-    own = sum(weight.numel() for weight in matrices if weight.requires_grad)
-    attention = 2 * mean_length * card.hidden_size * card.num_layers
-    per_token = 2 * (forward + attention) + 2 * own
-    if any(parameter.requires_grad for name, parameter in model.named_parameters() if name.startswith("backbone.")):
-        per_token += 2 * forward + 4 * attention
-    return Cost(value=float(per_token * tokens), how="estimated")
+    examples = max(1, round(tokens / max(1.0, mean_length))) if examples is None else examples
+    virtual = model.backbone if isinstance(model.backbone, VirtualTokens) else None
+    added = 0 if virtual is None else virtual.num_tokens * examples
+    pairs = tokens * mean_length
+    if virtual is not None:
+        pairs += virtual.num_tokens * (tokens if virtual.is_prefix else 2 * tokens + added)
+    positions = tokens + (0 if virtual is None or virtual.is_prefix else added)
+    rows = {
+        "layers": positions,
+        "before": positions,
+        "virtual": added,
+        "pooler": examples,
+        "head": tokens if model.head.pooling == "words" else examples,
+    }
+    first = _first_trained_layer(model)
+    once = 1.0 if first is not None or num_distinct is None else min(1.0, num_distinct / max(1, examples))
+    attention = sum(3 if _trains(first, layer) else 1 for layer in range(card.num_layers))
+    total = 4 * pairs * card.hidden_size * attention * once
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Linear):
+            place = _place(name, card)[0]
+            passes = 1 + _passes_gradient(name, module, model, first) + module.weight.requires_grad
+            total += 2 * module.weight.numel() * rows[place] * passes * (1.0 if place == "head" else once)
+    return Cost(value=float(total), how="estimated")
+
+
+def length_around(lengths: Sequence[int]) -> float:
+    """Length of the text that a word piece stands in, averaged over word pieces: what attention's cost grows with.
+
+    >>> length_around([10, 30])
+    25.0
+    """
+    return sum(length * length for length in lengths) / max(1, sum(lengths))
 
 
 def folder_bytes(folder: Path, names: Sequence[str]) -> Cost:
@@ -139,12 +208,51 @@ def _peak_memory() -> float:
     return float(psutil.Process().memory_info().rss)
 
 
-def _energy_joules() -> float | None:
-    """The processor packages' energy counters (RAPL), or None where they cannot be read."""
-    counters = [
-        path for path in Path("/sys/class/powercap").glob("intel-rapl:*/energy_uj") if path.parent.name.count(":") == 1
-    ]
-    try:
-        return sum(int(path.read_text(encoding="ascii")) for path in counters) / 1e6 if counters else None
-    except OSError:
-        return None
+def _gpu_uuid(device: torch.device) -> str | None:
+    return str(torch.cuda.get_device_properties(device).uuid) if device.type == "cuda" else None
+
+
+def _place(name: str, card: ModelCard) -> tuple[str, int]:
+    """Where a module of the model computes (`layers`, `before` them, `virtual` tokens, `pooler`, `head`), and in which
+    layer."""
+    found = re.search(rf"\.{re.escape(card.architecture().layers)}\.(\d+)\.", name)
+    if found:
+        return "layers", int(found[1])
+    if name.startswith("head."):
+        return "head", 0
+    if "prompt_encoder" in name:
+        return "virtual", 0
+    return ("pooler" if "pooler" in name else "before"), 0
+
+
+def _first_trained_layer(model: ClinicalModel) -> int | None:
+    """The lowest layer into or through which a gradient flows: -1 where it flows on to what stands before the layers,
+    None where nothing below the pooler trains."""
+    is_prefix = isinstance(model.backbone, VirtualTokens) and model.backbone.is_prefix
+    lowest = []
+    for name, parameter in model.named_parameters():
+        place, layer = _place(name, model.card)
+        if parameter.requires_grad and place in {"layers", "before", "virtual"}:
+            # A prefix enters every layer, the first one too, beside its input.
+            lowest.append(layer if place == "layers" else 0 if is_prefix else -1)
+    return min(lowest, default=None)
+
+
+def _trains(first: int | None, layer: int) -> bool:
+    return first is not None and layer >= first
+
+
+def _passes_gradient(name: str, matrix: nn.Linear, model: ClinicalModel, first: int | None) -> bool:
+    """Whether the gradient of a matrix's input is computed. In the lowest layer that trains, what reads the layer's
+    input needs none."""
+    place, layer = _place(name, model.card)
+    if place == "virtual":
+        return True
+    if place == "before":
+        return first == -1
+    if place == "layers":
+        family = model.card.architecture()
+        projections = (f".{part}" for part in (family.query, family.key, family.value))
+        reads_input = matrix.in_features == model.card.hidden_size and any(part in name for part in projections)
+        return _trains(first, layer) and (layer != first or not reads_input)
+    return first is not None or (name == "head.out" and model.head.pooler is not None)

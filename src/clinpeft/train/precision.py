@@ -3,27 +3,41 @@
 from __future__ import annotations
 
 import contextlib
+import math
+import time
 from functools import cache
 from pathlib import Path
 from typing import Literal
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from clinpeft.errors import BadInput
 from clinpeft.models.load import ClinicalModel
 
 Precision = Literal["fp32", "bf16", "fp16"]
 
+FP16_PAYS = 0.9
+"""Share of fp32's time that fp16 must stay below, as it also costs a scaled loss and a few steps."""
+MAX_SKIPPED = 20
+"""Steps in a row that may overflow: from its first value the scale has then fallen far below 1."""
+
 
 def choose_precision(asked: Literal["auto", "fp32", "bf16", "fp16"], device: torch.device) -> Precision:
-    """`auto`: bf16 where the processor multiplies it natively, else fp32. Raises BadInput for fp16 on a CPU."""
+    """`auto`: bf16 where the processor multiplies it natively, fp16 on an older GPU where a timed probe favours it,
+    else fp32. Raises BadInput for fp16 on a CPU.
+
+    On GPUs compute capability 8.0 decides, not what torch claims: `is_bf16_supported` counts emulation.
+    """
     if asked == "fp16" and device.type == "cpu":
         raise BadInput("train.precision", "fp16 does not train on a CPU", "use auto, bf16 or fp32")
     if asked != "auto":
         return asked
     if device.type == "cuda":
-        return "bf16" if torch.cuda.get_device_capability(device)[0] >= 8 else "fp32"
+        if torch.cuda.get_device_capability(device) >= (8, 0):
+            return "bf16"
+        return "fp16" if _fp16_pays(device) else "fp32"
     return "bf16" if _cpu_has_bf16() else "fp32"
 
 
@@ -54,6 +68,43 @@ def computing(precision: Precision, device: torch.device) -> contextlib.Abstract
     return torch.autocast(device.type, dtype=_DTYPES[precision])
 
 
+class LossScaling:
+    """Keeps the gradients of fp16 in range (Micikevicius et al., ICLR 2018): the loss is multiplied before the backward
+    pass, the gradients are divided after it, and a step in which they overflowed is left out. Other formats pass
+    through unchanged."""
+
+    def __init__(self, precision: Precision, device: torch.device) -> None:
+        self.is_on = precision == "fp16"
+        # torch's own start, 2¹⁶, overflows in the first steps of most runs, and a fine-tuning run has few.
+        self.scaler = torch.amp.GradScaler(device.type, init_scale=2.0**12, growth_interval=500, enabled=self.is_on)
+        self.num_skipped = self.skipped_in_a_row = 0
+
+    def scaled(self, loss: torch.Tensor) -> torch.Tensor:
+        """The loss to go backward from."""
+        return self.scaler.scale(loss)
+
+    def unscale(self, optimizer: torch.optim.Optimizer) -> None:
+        """Divide the gradients again, before they are clipped."""
+        self.scaler.unscale_(optimizer)
+
+    def may_skip(self) -> bool:
+        """Whether a gradient that is not finite may be an overflow of the scale, not of the training."""
+        return self.is_on and self.skipped_in_a_row < MAX_SKIPPED
+
+    def step(self, optimizer: torch.optim.Optimizer, norm: float) -> bool:
+        """Let the optimiser take its step unless the gradient's norm is not finite, and adapt the scale; whether it was
+        taken."""
+        is_taken = math.isfinite(norm)
+        if is_taken:
+            self.scaler.step(optimizer)
+            self.skipped_in_a_row = 0
+        else:
+            self.num_skipped += 1
+            self.skipped_in_a_row += 1
+        self.scaler.update()
+        return is_taken
+
+
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -70,3 +121,30 @@ def _let_states_flow_in(model: ClinicalModel, dtype: torch.dtype) -> None:
 def _cpu_has_bf16() -> bool:
     flags = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split()
     return "amx_bf16" in flags or "avx512_bf16" in flags
+
+
+@cache
+def _fp16_pays(device: torch.device) -> bool:
+    """GPUs of one generation differ: some multiply fp16 eight times as fast as fp32, others 64 times as slowly."""
+    return _probe_seconds(torch.float16, device) < FP16_PAYS * _probe_seconds(torch.float32, device)
+
+
+def _probe_seconds(dtype: torch.dtype, device: torch.device) -> float:
+    """What a layer's matrix product and attention take together, the best of a few times."""
+    states = torch.randn(2048, 768, device=device).to(dtype)
+    weight = torch.randn(768, 3072, device=device).to(dtype)
+    heads = torch.randn(8, 12, 256, 64, device=device).to(dtype)
+    seconds = []
+    for _ in range(8):
+        _wait_for(device)
+        start = time.perf_counter()
+        states @ weight
+        functional.scaled_dot_product_attention(heads, heads, heads)
+        _wait_for(device)
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
+
+
+def _wait_for(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
