@@ -309,11 +309,12 @@ def timed(work: Callable[[], Any]) -> float:
 
 def section(case: Case, results: dict[str, list[dict[str, float]]]) -> str:
     """The table of one case: medians over the rounds, and how many times faster clinpeft is."""
-    first = results["clinpeft"][0]
+    first, num_rounds = results["clinpeft"][0], len(results["clinpeft"])
+    length = first["tokens"] / first["examples"]
     lines = [
         f"## {case.model}, {case.method}, {case.texts}\n",
-        f"{first['examples'] / BATCH:.0f} steps of {BATCH} examples, {first['tokens'] / first['examples']:.0f} word pieces on average; "
-        f"median of {len(results['clinpeft'])} rounds (lowest to highest).\n",
+        f"{first['examples'] / BATCH:.0f} steps of {BATCH} examples, {length:.0f} word pieces on average; median of "
+        f"{num_rounds} rounds (lowest to highest).\n",
         "| | seconds | examples/s | word pieces/s | useful GFLOP/s | peak memory, GB | AUROC | clinpeft is faster |",
         "|---|---|---|---|---|---|---|---|",
     ]

@@ -114,7 +114,7 @@ def test_the_line_of_an_ended_run_takes_the_place_of_the_living_one(
     clock[0] = 10.0
     progress.ended(runs[0], record(runs[0], status="diverged", reason=Reason(code="diverged", message="")))
 
-    assert capsys.readouterr().err.splitlines()[1].startswith("\r\x1b[K[1/1] outcome")
+    assert capsys.readouterr().err.split("\n")[1].startswith("\r\x1b[K[1/1] outcome")
 
 
 def test_nothing_lives_where_stderr_is_no_terminal(capsys: pytest.CaptureFixture[str], clock: list[float]) -> None:
