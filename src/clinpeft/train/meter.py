@@ -19,6 +19,7 @@ from clinpeft.models.catalogue import ModelCard
 from clinpeft.models.load import ClinicalModel
 from clinpeft.record import Cost
 from clinpeft.spec import CostField
+from clinpeft.train.allocator import give_back_freed_memory
 from clinpeft.train.energy import EnergyMeter
 
 T = TypeVar("T")
@@ -76,6 +77,7 @@ class Meter:
         self.device_peaks: dict[Phase, tuple[int, int]] = {"training": (0, 0), "evaluation": (0, 0)}
         """Bytes allocated and reserved; zeros without a GPU."""
         self._told = stepped
+        give_back_freed_memory()
         self._can_reset = _reset_peak_memory()
         self._energy = EnergyMeter(_gpu_uuid(device))
         if device.type == "cuda":
