@@ -1,4 +1,4 @@
-"""How fast a run trains here, beside transformers' Trainer: `python benchmarks/engine.py > docs/benchmarks/engine.md`.
+"""How fast a run trains here, beside transformers' Trainer: `python benchmarks/engine.py`.
 
 Every arm trains the same module on the same examples for the same number of optimiser steps, batch size and seed, in a
 process of its own; the arms take turns, so that a machine that slows down slows all of them. Times are of whole

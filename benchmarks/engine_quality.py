@@ -1,4 +1,4 @@
-"""Does speed cost quality? `python benchmarks/engine_quality.py > docs/benchmarks/engine-quality.md`.
+"""Does speed cost quality? `python benchmarks/engine_quality.py`.
 
 The same model, examples, steps, rates and seeds by clinpeft's loop and by transformers' Trainer with its best flags
 (benchmarks/engine.py says which), scored alike on validation; a paired difference for every task and seed.

@@ -27,7 +27,7 @@ class Engine:
     pieces_at_once: int
     """Word pieces, padding included, of one forward and backward pass; a longer batch is taken in parts."""
     attention: str
-    """`cpu` (own, see models.attention), or what transformers calls it."""
+    """`clinpeft_cpu` (our own, models.attention), or what transformers calls it."""
     num_fused: int
     """Layers with a fused low-rank adapter."""
     recomputes: bool = False
