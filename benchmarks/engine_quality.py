@@ -20,8 +20,6 @@ from engine import fit_trainer_on, heading
 
 TASKS = ("ncbi-disease", "mts-dialog-sections", "chemprot-sentence")
 NUM_TRAIN, EPOCHS, BATCH, LENGTH = 400, 3, 16, 128
-T_95 = {14: 2.145, 9: 2.262, 4: 2.776}
-"""Student's quantile for a two-sided 95 % interval, by degrees of freedom."""
 
 
 @dataclass(frozen=True)
@@ -144,9 +142,11 @@ def table(pairs: list[Pair], model: str, method: str) -> str:
 
 
 def interval(differences: list[float]) -> tuple[float, float, float]:
-    """Mean with Student's 95 % interval."""
+    """Mean with Student's 95 % interval, of two differences or more."""
+    from scipy.stats import t
+
     middle = statistics.mean(differences)
-    half = T_95[len(differences) - 1] * statistics.stdev(differences) / math.sqrt(len(differences))
+    half = float(t.ppf(0.975, len(differences) - 1)) * statistics.stdev(differences) / math.sqrt(len(differences))
     return middle, middle - half, middle + half
 
 
