@@ -78,7 +78,7 @@ STUDIES: dict[str, tuple[str, str]] = {
     "a model on the hub without a revision": ("models: [{name: remote, hub: bert}]", "'hub' needs 'revision'"),
     "a data folder that is not there": ("data: [nowhere]", "nowhere: is not there"),
     "a place from the environment": ("data: ['${HOME}']", "${HOME}: is not there"),
-    "what this version cannot do": ("tune: {trials: 3}", "'tune' with this value is not available yet; leave it out"),
+    "what this version cannot do": ("keep: selected", "'keep' with this value is not available yet; leave it out"),
     "a key given twice": ("seeds: [1]\nseeds: [2]", "key 'seeds' is given twice"),
     "a python tag": ("question: !!python/object/apply:os.system [touch hacked]", "tags (!…) are not allowed"),
     "an alias bomb": (
@@ -181,7 +181,7 @@ def _no_sizes(folder: Path) -> None:
         (_no_weights, "holds no model.safetensors; it must hold one file of weights"),
         (_broken_configuration, "config.json: is no model configuration"),
         (_no_object, "config.json: is no model configuration"),
-        (_another_family, "family 'gpt2' is not known; known: bert"),
+        (_another_family, "family 'gpt2' is not known; known: "),
         (_no_sizes, "lacks a size that family 'bert' needs"),
     ],
 )

@@ -219,7 +219,14 @@ class Tune(Frozen):
     """A search of the learning rate, with as many trials for every method."""
 
     trials: Annotated[int, Field(gt=0)]
-    learning_rate: tuple[float, float] | None = None
+    learning_rate: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(lt=10)]] | None = None
+    """Lowest and highest, the same for every method; null takes the range of runs.tune."""
+
+    @model_validator(mode="after")
+    def _has_a_range(self) -> Self:
+        if self.learning_rate is not None and self.learning_rate[0] >= self.learning_rate[1]:
+            raise ValueError("'learning_rate' is [low, high], and low must be below high")
+        return self
 
 
 class Select(Frozen):

@@ -119,7 +119,6 @@ def test_a_data_folder_that_is_none_is_refused(small: Small, folder: str) -> Non
             {"methods": [{"name": "p-tuning", "num_virtual_tokens": 9}]},
             "virtual tokens of method 'p-tuning'; set it to 17",
         ),
-        ({"tune": {"trials": 3}}, "'tune' with this value is not available yet"),
         ({"task": {"files": {"data": "gone.csv"}}}, "gone.csv: is not there"),
     ],
     ids=str,

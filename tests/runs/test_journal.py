@@ -84,7 +84,7 @@ def test_a_middle_line_that_is_no_event_is_refused_with_its_number(path: Path, b
     path.write_bytes(lines[0] + broken + lines[2])
 
     with pytest.raises(GateRefused, match="line 2 is damaged"):
-        Journal(path)
+        Journal(path).events()
 
 
 def test_a_line_that_is_missing_or_stands_twice_is_noticed(path: Path) -> None:
@@ -93,7 +93,7 @@ def test_a_line_that_is_missing_or_stands_twice_is_noticed(path: Path) -> None:
     for lines in ([first, third], [first, second, second, third], [second, first, third]):
         path.write_bytes(b"".join(lines))
         with pytest.raises(GateRefused, match=r"line [123] is damaged"):
-            Journal(path)
+            Journal(path).events()
 
 
 def test_the_keys_of_a_line_are_those_of_the_schema(path: Path) -> None:

@@ -99,6 +99,24 @@ def test_entities_have_the_predicted_tags_of_every_word(trained: Small, tmp_path
     assert columns["tags"] == [["B-problem", "I-problem"], ["O", "O"]]
 
 
+def test_tags_of_pieces_lie_beside_the_number_of_pieces_of_each_word_which_gives_the_gold_later(
+    trained: Small, tmp_path: Path
+) -> None:
+    path, kind_card = tmp_path / "p", card(trained, "entities", ("problem",))
+    words = {"tokens": ("dyspnoea", "worse"), "starts": (0, 9), "ends": (8, 14)}
+    examples = [example(0, **words, tags=("B-problem", "I-problem"))]
+    tags = [("B-problem", "B-problem", "O", "O")]
+    sealed = written(path, examples, kind_card, with_gold=False, predicted_tags=tags, piece_counts=[(3, 1)])
+    read = read_predictions(path, {"e0": examples[0]}, kind_card)
+    path.write_bytes(join_gold(path, {"e0": examples[0]}, kind_card))
+    gold = ["B-problem", "B-problem", "B-problem", "I-problem"]
+
+    assert list(sealed) == ["example", "subject", "truncated", "predicted", "pieces"]
+    assert sealed["pieces"] == [[3, 1]]
+    assert (read.gold_tags, read.predicted_tags, read.piece_counts) == ((tuple(gold),), tuple(tags), ((3, 1),))
+    assert pq.read_table(path).to_pydict() == {**sealed, "tags": [gold]}
+
+
 def test_several_labels_come_with_those_that_nobody_annotated(trained: Small, tmp_path: Path) -> None:
     examples = [example(0, labels=("a", "b")), example(1, missing=("b",)), example(2)]
     columns = written(tmp_path / "p", examples, card(trained, "multilabel", ("a", "b")), with_gold=True, scores=SCORES)

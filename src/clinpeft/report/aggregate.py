@@ -13,11 +13,10 @@ from math import sqrt
 from statistics import fmean, variance
 from typing import Literal
 
-from clinpeft.errors import UnknownName
 from clinpeft.frozen import fingerprint
 from clinpeft.record import Cost, How, Parameters, Score
 from clinpeft.report.caveats import caveats
-from clinpeft.report.configurations import Configuration, configurations, selected
+from clinpeft.report.configurations import Configuration, configurations, is_higher_better, selected
 from clinpeft.report.folds import pooled_scores
 from clinpeft.report.load import LoadedRun, LoadedStudy, load
 from clinpeft.report.pareto import front_probability
@@ -138,8 +137,8 @@ def _row(
     configuration: Configuration, split: Literal["validation", "test"], metric: str, scores: list[Score | None]
 ) -> ResultRow:
     spec, facts, successes = configuration.spec, configuration.facts, configuration.successes()
-    is_higher_better = _is_higher_better(metric)
-    estimate = combine(scores, higher_is_better=is_higher_better)
+    more_is_better = is_higher_better(metric)
+    estimate = combine(scores, higher_is_better=more_is_better)
     parameters = next((run.record.parameters for run in successes if run.record.parameters), None)
     backbone = parameters and _backbone(parameters)
     cost, hardware = costs(successes)
@@ -152,10 +151,10 @@ def _row(
         method=spec.method.name,
         options=configuration.options,
         subset=spec.train.subset,
-        tuned=configuration.study.study.tune is not None and spec.model != "none",
+        tuned=configuration.is_tuned,
         split=split,
         metric=metric,
-        higher_is_better=is_higher_better,
+        higher_is_better=more_is_better,
         mean=estimate.mean,
         low=estimate.low,
         high=estimate.high,
@@ -206,19 +205,10 @@ def _mean_of_folds(tests: Sequence[Mapping[str, Score]]) -> dict[str, Score]:
     result = {}
     for metric in tests[0]:
         scores = [scores.get(metric) for scores in tests]
-        estimate = combine(scores, higher_is_better=_is_higher_better(metric))
+        estimate = combine(scores, higher_is_better=is_higher_better(metric))
         subjects = max(score.num_subjects for score in scores if score)
         result[metric] = Score(value=estimate.mean, low=estimate.low, high=estimate.high, num_subjects=subjects)
     return result
-
-
-def _is_higher_better(metric: str) -> bool:
-    from clinpeft.metrics.base import METRICS
-
-    try:
-        return METRICS.get(metric).higher_is_better
-    except UnknownName:  # a plug-in's metric in an environment without the plug-in; `caveats` says so
-        return True
 
 
 def _with_front(rows: Iterable[ResultRow], cost: CostField) -> list[ResultRow]:

@@ -65,6 +65,12 @@ def grave_caveats(cards: Mapping[str, Card]) -> Iterator[str]:
                 f"{task}: the texts were written when the outcome was known, and tell it (text=full). The scores say "
                 "nothing about foretelling it."
             )
+        if card.scores_pieces():
+            yield (
+                f"{task}: entities are counted over word pieces, as in the publication that paper mode repeats. The "
+                "scores depend on the model's tokenizer: compare them with that publication only, not with each other, "
+                "nor with the baselines, which count words."
+            )
 
 
 def cards_of(configurations: Sequence[Configuration]) -> dict[str, Card]:

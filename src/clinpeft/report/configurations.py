@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 from clinpeft.data.card import Card
-from clinpeft.errors import BadInput, did_you_mean
+from clinpeft.errors import BadInput, UnknownName, did_you_mean
 from clinpeft.frozen import fingerprint
 from clinpeft.report.load import LoadedRun, LoadedStudy, ModelFacts
 from clinpeft.spec import RunSpec, Scalar
@@ -28,6 +29,8 @@ class Configuration:
     """The method's options, the learning rate, and what else differs between configurations of the same name."""
     headline: str
     """The metric that the task is judged by."""
+    is_tuned: bool = False
+    """Whether its rate and options are those that the study's search chose; they may be the defaults."""
 
     @property
     def spec(self) -> RunSpec:
@@ -87,14 +90,16 @@ def configurations(runs: Sequence[tuple[LoadedStudy, LoadedRun]]) -> list[Config
             groups[_key(run)].append((study, run))
     distinct = _distinctions([members[0][1] for members in groups.values()])
     headlines = _headlines(runs)
+    winners = _winners(runs, headlines)
     found = [
         Configuration(
             study=members[0][0],
             runs=tuple(run for _, run in sorted(members, key=lambda member: _seed_and_fold(member[1]))),
             options=_options(members[0][1], distinct[_name(members[0][1].record.spec)]),
             headline=headlines[members[0][1].record.spec.task],
+            is_tuned=key in winners,
         )
-        for members in groups.values()
+        for key, members in groups.items()
     ]
     tasks = list(dict.fromkeys(task.name for study, _ in runs for task in study.study.tasks))
     return sorted(found, key=lambda configuration: _place(configuration, tasks))
@@ -169,6 +174,33 @@ def _headlines(runs: Sequence[tuple[LoadedStudy, LoadedRun]]) -> dict[str, str]:
         )
         for task, names in scored.items()
     }
+
+
+def _winners(runs: Sequence[tuple[LoadedStudy, LoadedRun]], headlines: Mapping[str, str]) -> set[str]:
+    """The keys of the configurations that were the best trials of their search, by the mean over folds."""
+    trials: dict[str, list[LoadedRun]] = defaultdict(list)
+    for _, run in runs:
+        if run.record.role == "trial":
+            trials[_key(run)].append(run)
+    found: dict[tuple[str, str, str], dict[str, float]] = defaultdict(dict)
+    for key, members in trials.items():
+        spec = members[0].record.spec
+        scores = [run.record.scores.get(headlines[spec.task]) for run in members]
+        values = [score.value for score in scores if score is not None and score.value is not None]
+        if len(values) < len(members):
+            continue
+        found[_name(spec)][key] = fmean(values) * (1 if is_higher_better(headlines[spec.task]) else -1)
+    return {key for search in found.values() for key, value in search.items() if value == max(search.values())}
+
+
+def is_higher_better(metric: str) -> bool:
+    """Which way a metric counts; up for one that is not known here."""
+    from clinpeft.metrics.base import METRICS
+
+    try:
+        return METRICS.get(metric).higher_is_better
+    except UnknownName:  # a plug-in's metric in an environment without the plug-in; `caveats` says so
+        return True
 
 
 def _place(configuration: Configuration, tasks: list[str]) -> tuple[int, str, bool, str, str, str]:

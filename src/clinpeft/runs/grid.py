@@ -9,8 +9,8 @@ from typing import Literal
 
 from clinpeft.data.dataset import TaskDataset
 from clinpeft.errors import BadInput
-from clinpeft.models.catalogue import ResolvedModel
-from clinpeft.runs.find import Found
+from clinpeft.models.catalogue import ModelCard, ResolvedModel
+from clinpeft.runs.find import Found, FoundMethod
 from clinpeft.spec import Identity, MethodSpec, RunSpec, Study, TrainOptions, run_id
 
 TRAINING_CODE = "2"
@@ -36,9 +36,11 @@ class Plan:
     study: Study
     datasets: dict[str, TaskDataset]
     models: dict[str, ResolvedModel]
+    methods: tuple[FoundMethod, ...]
     metrics: dict[str, str]
     """The headline metric of each task, which picks a run's best epoch."""
     runs: tuple[PlannedRun, ...]
+    """All that are known before anything is trained; what a search finds (runs/tune.py) comes later."""
 
 
 def plan(found: Found) -> Plan:
@@ -50,7 +52,7 @@ def plan(found: Found) -> Plan:
     metrics = {task.name: task.metric or datasets[task.name].card.metric for task in found.study.tasks}
     runs = [run for name, dataset in datasets.items() for run in _runs(found, name, dataset)]
     ordered = sorted(runs, key=lambda run: run.role != "baseline")
-    return Plan(found.study, datasets, found.models, metrics, tuple(ordered))
+    return Plan(found.study, datasets, found.models, found.methods, metrics, tuple(ordered))
 
 
 def may_fit(study: Study, wanted: Mapping[str, str]) -> bool:
@@ -82,25 +84,18 @@ def nothing_fits() -> BadInput:
     return BadInput("--only", "no run of the study fits", "`clinpeft status DIR` names them")
 
 
-def _value(spec: RunSpec, key: str) -> str:
-    return spec.method.name if key == "method" else str(getattr(spec, key))
+def default_rate(study: Study, method: FoundMethod, card: ModelCard) -> float:
+    """The learning rate of adapter or backbone: the study's for this method, or for all, or the method's own."""
+    rate = method.own_rate or study.train.learning_rate
+    return method.method.learning_rate if rate == "method" else rate
 
 
-def _runs(found: Found, task: str, dataset: TaskDataset) -> Iterator[PlannedRun]:
-    study = found.study
-    folds: list[int | None] = list(range(dataset.card.split.folds)) or [None]
-    for name in study.baselines:
-        for fold in folds:
-            spec = _spec(study, task, dataset, "none", MethodSpec(name=name), 1.0, study.seeds[0], fold)
-            yield _planned("baseline", spec, dataset, None)
-    for model, method, seed, fold in product(found.models.values(), found.methods, study.seeds, folds):
-        rate = method.own_rate or study.train.learning_rate
-        rate = method.method.learning_rate if rate == "method" else rate
-        spec = _spec(study, task, dataset, model.card.name, method.spec, rate, seed, fold)
-        yield _planned("final", spec, dataset, model.weights_sha256)
+def folds_of(dataset: TaskDataset) -> list[int | None]:
+    """The folds of a dataset; one None where it has fixed splits."""
+    return list(range(dataset.card.split.folds)) or [None]
 
 
-def _spec(
+def run_spec(
     study: Study,
     task: str,
     dataset: TaskDataset,
@@ -110,15 +105,34 @@ def _spec(
     seed: int,
     fold: int | None,
 ) -> RunSpec:
+    """A run of `study` with every default written out."""
     train = study.train.model_copy(update={"learning_rate": learning_rate})
     return RunSpec(task=task, kind=dataset.card.kind, model=model, method=method, train=train, seed=seed, fold=fold)
 
 
-def _planned(
-    role: Literal["final", "baseline"], spec: RunSpec, dataset: TaskDataset, weights: str | None
+def planned_run(
+    role: Literal["final", "trial", "baseline"], spec: RunSpec, dataset: TaskDataset, weights: str | None
 ) -> PlannedRun:
+    """A run under its id; weights: SHA-256 of the base model's, None for a baseline."""
     if role == "baseline":
         # A baseline has no epochs or rates: only what it is fitted on tells two of them apart.
         spec = spec.model_copy(update={"train": TrainOptions(learning_rate=1.0, subset=spec.train.subset)})
     identity = Identity(dataset=dataset.card.fingerprint, weights_sha256=weights, code=TRAINING_CODE)
     return PlannedRun(run_id(spec, identity), role, spec, identity)
+
+
+def _value(spec: RunSpec, key: str) -> str:
+    return spec.method.name if key == "method" else str(getattr(spec, key))
+
+
+def _runs(found: Found, task: str, dataset: TaskDataset) -> Iterator[PlannedRun]:
+    study = found.study
+    folds = folds_of(dataset)
+    for name in study.baselines:
+        for fold in folds:
+            spec = run_spec(study, task, dataset, "none", MethodSpec(name=name), 1.0, study.seeds[0], fold)
+            yield planned_run("baseline", spec, dataset, None)
+    for model, method, seed, fold in product(found.models.values(), found.methods, study.seeds, folds):
+        rate = default_rate(study, method, model.card)
+        spec = run_spec(study, task, dataset, model.card.name, method.spec, rate, seed, fold)
+        yield planned_run("final", spec, dataset, model.weights_sha256)

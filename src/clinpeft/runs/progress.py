@@ -37,14 +37,14 @@ class Pulse:
 class Progress:
     """Says on stderr what ended, how, and how long the rest will take."""
 
-    def __init__(self, num_runs: int, missing: Sequence[PlannedRun]) -> None:
+    def __init__(self, num_runs: int, missing: Sequence[PlannedRun], what: str = "run") -> None:
         self.num_missing, self.num_ended = len(missing), 0
         self.left = {run.run: _weight(run) for run in missing}
         self.done = 0.0
         self.start = time.monotonic()
         if missing:
             kept = f", {num_runs - len(missing)} done before" if num_runs > len(missing) else ""
-            runs = "1 run" if len(missing) == 1 else f"{len(missing)} runs"
+            runs = f"{len(missing)} {what}{'s' * (len(missing) > 1)}"
             print(f"{runs} to train{kept}", file=sys.stderr, flush=True)
 
     def ended(self, run: PlannedRun, record: RunRecord) -> None:

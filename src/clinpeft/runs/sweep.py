@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from clinpeft.runs.grid import Plan, PlannedRun, may_fit, nothing_fits, only, pl
 from clinpeft.runs.progress import Progress
 from clinpeft.runs.store import Store
 from clinpeft.runs.test_labels import open_test, read_test, who
+from clinpeft.runs.tune import Search, searches, trials, tuned_runs, winner
 from clinpeft.spec import Study
 from clinpeft.train.energy import rated_watts
 
@@ -59,19 +60,23 @@ def sweep(
     with store.holding():
         planned = plan(found)
         runs = only(planned, wanted) if wanted else list(planned.runs)
+        found_searches = searches(planned, wanted or {})
         store.adopt(study)
         store.keep_cards(
             {name: dataset.card for name, dataset in planned.datasets.items()},
             {name: model.card for name, model in planned.models.items()},
         )
-        missing = [run for run in runs if not _is_done(store, run, planned.metrics[run.spec.task], retry_failed)]
-        _note_plan(store, planned, missing)
-        _train(store, planned, missing, Progress(len(runs), missing), launch)
+        stages = _Stages(store, planned, launch, retry_failed)
+        stages.carry_out(runs)
+        runs += _tune(stages, found_searches, wanted or {})
+        if not stages.trained:
+            store.journal.append("noop")
         if study.test == "open":
             _open_what_is_new(store, planned, runs)
         records = [record for run in runs if (record := store.record(run.run)) is not None]
         failed = sum(record.status != "success" for record in records)
-        return Outcome(out, (out,), len(missing), len(runs) - len(missing), failed)
+        num_trained = len(stages.trained & {run.run for run in runs})
+        return Outcome(out, (out,), num_trained, len(runs) - num_trained, failed)
 
 
 def open_test_labels(folder: Path, data: tuple[Path, ...] = ()) -> tuple[int, int]:
@@ -82,7 +87,7 @@ def open_test_labels(folder: Path, data: tuple[Path, ...] = ()) -> tuple[int, in
     store = Store.open(folder)
     with store.holding():
         folders = [folder / "datasets", *data, *(folder.parent / name for name in store.study.data)]
-        planned = [store.record(row["run"]) for row in store.index()]
+        planned = [store.record(row["run"]) for row in store.index() if row["role"] != "trial"]
         records = [record for record in planned if record is not None and record.status == "success"]
         datasets = {name: _dataset_of(name, folders, records) for name in {record.spec.task for record in records}}
         store.journal.append("test_opened", worker=who())
@@ -106,29 +111,70 @@ def _is_done(store: Store, run: PlannedRun, metric: str, retry_failed: bool) -> 
     return record.status != "interrupted" and not retry_failed
 
 
-def _note_plan(store: Store, planned: Plan, missing: list[PlannedRun]) -> None:
-    journal = store.journal
-    known = {event.run for event in journal.events() if event.event == "planned"}
-    for run in planned.runs:
-        if run.run not in known:
-            journal.append("planned", run.run)
-    if not missing:
-        journal.append("noop")
-    store.write_index(planned.runs)
+class _Stages:
+    """Carries out runs, one set after the other: what a later set holds may follow from what an earlier one gave."""
+
+    def __init__(self, store: Store, planned: Plan, launch: Launcher, retry_failed: bool) -> None:
+        self.store, self.planned, self.launch, self.retry_failed = store, planned, launch, retry_failed
+        self.known = {run.run: run for run in planned.runs}
+        """All runs so far, by id; the index names them."""
+        self.trained: set[str] = set()
+        """Ids of those trained now."""
+        self._journalled = {event.run for event in store.journal.events() if event.event == "planned"}
+
+    def carry_out(self, runs: Sequence[PlannedRun], what: str = "run") -> None:
+        """Train those of `runs` that have no sound record yet."""
+        missing = [run for run in runs if not self._is_done(run)]
+        self.known |= {run.run: run for run in runs if run.run not in self.known}
+        self._note(missing)
+        progress = Progress(len(runs), missing, what)
+        if missing:
+            self._train(missing, progress)
+
+    def record(self, run: str) -> RunRecord | None:
+        """What a run gave, if it has ended."""
+        return self.store.record(run)
+
+    def _is_done(self, run: PlannedRun) -> bool:
+        return _is_done(self.store, run, self.planned.metrics[run.spec.task], self.retry_failed)
+
+    def _note(self, missing: Sequence[PlannedRun]) -> None:
+        journal = self.store.journal
+        for run in self.known.values():
+            if run.run not in self._journalled:
+                journal.append("planned", run.run)
+                self._journalled.add(run.run)
+        self.store.write_index(list(self.known.values()))
+
+    def _train(self, missing: list[PlannedRun], progress: Progress) -> None:
+        from clinpeft.runs.work import carry_out
+
+        jobs = [(self.store, run, self.planned) for run in missing]
+        try:
+            for run, record in zip(missing, self.launch.map(carry_out, jobs), strict=True):
+                progress.ended(run, record)
+                self.trained.add(run.run)
+                self.store.write_index(list(self.known.values()))
+        finally:
+            gc.unfreeze()
 
 
-def _train(store: Store, planned: Plan, missing: list[PlannedRun], progress: Progress, launch: Launcher) -> None:
-    if not missing:
-        return
-    from clinpeft.runs.work import carry_out
-
-    jobs = [(store, run, planned) for run in missing]
-    try:
-        for run, record in zip(missing, launch.map(carry_out, jobs), strict=True):
-            progress.ended(run, record)
-            store.write_index(planned.runs)
-    finally:
-        gc.unfreeze()
+def _tune(stages: _Stages, found: Sequence[Search], wanted: Mapping[str, str]) -> list[PlannedRun]:
+    """Search, all searches side by side and trial by trial, then train the final runs; those are returned."""
+    while True:
+        rounds = [list(trials(search, stages.record)) for search in found]
+        latest = [run for numbered in rounds for run in numbered[-1]]
+        if all(stages.record(run.run) for run in latest):
+            break
+        stages.carry_out(latest, "trial")
+    stages.known |= {run.run: run for numbered in rounds for runs in numbered for run in runs}
+    seeds = [seed for seed in stages.planned.study.seeds if wanted.get("seed", str(seed)) == str(seed)]
+    best = [(search, winner(search, stages.record)) for search in found]
+    final = [run for search, trial in best if trial is not None for run in tuned_runs(search, trial, seeds)]
+    final = [run for run in final if run.run not in stages.known]
+    if found:
+        stages.carry_out(final, "tuned run")
+    return final
 
 
 def _open_what_is_new(store: Store, planned: Plan, runs: list[PlannedRun]) -> None:

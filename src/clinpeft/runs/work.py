@@ -31,5 +31,6 @@ def _job(run: PlannedRun, plan: Plan, store: Store) -> Job:
         metric=plan.metrics[run.spec.task],
         secret=store.secret(),
         # An adapter is small; a fully tuned model is as large as the base and kept only when all is to be kept.
-        keeps_weights=keep == "all" or (keep == "adapters" and run.spec.method.name != "full"),
+        keeps_weights=run.role != "trial"
+        and (keep == "all" or (keep == "adapters" and run.spec.method.name != "full")),
     )

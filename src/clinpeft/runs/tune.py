@@ -1,0 +1,181 @@
+"""The search for a learning rate: as many trials for every method, over one range, judged on validation only.
+
+A trial is a run like any other, under an id made from its spec. What the search knows is what the trials' records say,
+so a search that was cut off goes on where it was, and a second look at a finished one trains nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from statistics import fmean
+from typing import TYPE_CHECKING, Any, Literal
+
+from clinpeft.data.dataset import TaskDataset
+from clinpeft.errors import BadInput
+from clinpeft.metrics.base import METRICS
+from clinpeft.models.catalogue import ResolvedModel
+from clinpeft.record import RunRecord
+from clinpeft.runs.find import FoundMethod
+from clinpeft.runs.grid import Plan, PlannedRun, default_rate, folds_of, planned_run, run_spec
+from clinpeft.spec import MethodSpec, Scalar, Tune
+
+if TYPE_CHECKING:
+    import optuna
+
+RATES = (1e-5, 1e-1)
+"""The range of learning rates where a study names none: from full fine-tuning of large models to prompt tuning."""
+RATE = "learning_rate"
+TRIAL_SEED = 2**32 - 1
+"""Of every trial. No final run has it, so none is chosen for its luck."""
+
+RecordOf = Callable[[str], RunRecord | None]
+"""A run's record by its id; None when it has not ended."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """One task, model and method, whose rate (and tunable options) are searched."""
+
+    task: str
+    dataset: TaskDataset
+    metric: str
+    """Of validation; what a trial is judged by."""
+    model: ResolvedModel
+    method: FoundMethod
+    plan: Plan
+
+    @property
+    def budget(self) -> Tune:
+        """What the study says of it."""
+        assert self.plan.study.tune is not None
+        return self.plan.study.tune
+
+    def value(self, records: Sequence[RunRecord]) -> float | None:
+        """How good a trial was, more being better: the mean over its folds; None when one failed or has no score."""
+        scores = [record.scores.get(self.metric) for record in records if record.status == "success"]
+        values = [score.value for score in scores if score is not None and score.value is not None]
+        if len(values) < len(records):
+            return None
+        return fmean(values) if METRICS.get(self.metric).higher_is_better else -fmean(values)
+
+    def runs(self, chosen: Mapping[str, Scalar], seed: int, role: Literal["trial", "final"]) -> list[PlannedRun]:
+        """With these values of rate and options, one run a fold."""
+        options = {**self.method.spec.options, **{name: value for name, value in chosen.items() if name != RATE}}
+        method, rate = MethodSpec(name=self.method.spec.name, options=options), float(chosen[RATE] or 0)
+        study, model = self.plan.study, self.model.card.name
+        specs = [
+            run_spec(study, self.task, self.dataset, model, method, rate, seed, fold) for fold in folds_of(self.dataset)
+        ]
+        return [planned_run(role, spec, self.dataset, self.model.weights_sha256) for spec in specs]
+
+
+def searches(plan: Plan, wanted: Mapping[str, str]) -> list[Search]:
+    """One search a task, model and method that fits `wanted`; none where the study does not tune.
+
+    Raises BadInput when Optuna is missing or a seed of the study is kept for trials.
+    """
+    if plan.study.tune is None:
+        return []
+    _need_optuna()
+    if TRIAL_SEED in plan.study.seeds:
+        raise BadInput("seeds", f"{TRIAL_SEED} is the seed of trials", "use another")
+    found = []
+    for (task, dataset), model, method in product(plan.datasets.items(), plan.models.values(), plan.methods):
+        names = {"task": task, "model": model.card.name, "method": method.spec.name}
+        if all(names.get(key, value) == value for key, value in wanted.items()):
+            found.append(Search(task, dataset, plan.metrics[task], model, method, plan))
+    return found
+
+
+def trials(search: Search, record_of: RecordOf) -> Iterator[list[PlannedRun]]:
+    """The runs of each trial that has ended, and of the next one; of all when the search is over.
+
+    Which comes next follows from the records of those before it, and from nothing else.
+    """
+    ended: list[tuple[dict[str, Scalar], float | None]] = []
+    for number in range(search.budget.trials):
+        chosen = _suggest(search, number, ended)
+        runs = search.runs(chosen, TRIAL_SEED, "trial")
+        yield runs
+        records = _records(runs, record_of)
+        if records is None:
+            return
+        ended.append((chosen, search.value(records)))
+
+
+def winner(search: Search, record_of: RecordOf) -> PlannedRun | None:
+    """A run of the best trial of a search that is over; None while it is not, or when no trial has a score.
+
+    Of equals the earlier counts.
+    """
+    scored = []
+    for runs in trials(search, record_of):
+        records = _records(runs, record_of)
+        if records is None:
+            return None
+        if (value := search.value(records)) is not None:
+            scored.append((value, runs[0]))
+    return max(scored, key=lambda item: item[0])[1] if scored else None
+
+
+def tuned_runs(search: Search, best: PlannedRun, seeds: Sequence[int]) -> list[PlannedRun]:
+    """The final runs with the values of the best trial, for each seed (and fold)."""
+    chosen = {**best.spec.method.options, RATE: best.spec.train.learning_rate}
+    return [run for seed in seeds for run in search.runs(chosen, seed, "final")]
+
+
+def _records(runs: Sequence[PlannedRun], record_of: RecordOf) -> list[RunRecord] | None:
+    """Of all of them; None while one is missing."""
+    records = [record for run in runs if (record := record_of(run.run)) is not None]
+    return records if len(records) == len(runs) else None
+
+
+def _suggest(search: Search, number: int, ended: Sequence[tuple[dict[str, Scalar], float | None]]) -> dict[str, Scalar]:
+    """The values of trial `number`: first the defaults, then a few at random, then where better ones are likely.
+
+    The random ones are the same for every method, so that none draws luckier ones.
+    """
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    ranges = _ranges(search)
+    if number == 0:
+        return _defaults(search, ranges)
+    num_random = max(2, search.budget.trials // 2)
+    sampler = optuna.samplers.TPESampler(seed=number, n_startup_trials=num_random)
+    study = optuna.create_study(direction="maximize", sampler=sampler)
+    for chosen, value in ended:
+        state = optuna.trial.TrialState.PRUNED if value is None else optuna.trial.TrialState.COMPLETE
+        study.add_trial(optuna.trial.create_trial(state=state, params=chosen, distributions=ranges, value=value))
+    params: dict[str, Scalar] = study.ask(ranges).params
+    return params
+
+
+def _ranges(search: Search) -> dict[str, optuna.distributions.BaseDistribution]:
+    """The learning rate's range, the same for every method, and those of the options that the method lists."""
+    from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
+
+    low, high = search.budget.learning_rate or RATES
+    ranges: dict[str, BaseDistribution] = {RATE: FloatDistribution(low, high, log=True)}
+    fields: Any = type(search.method.method).model_fields
+    for name, (low, high, scale) in search.method.method.tunable.items():
+        if fields[name].annotation is int:
+            ranges[name] = IntDistribution(int(low), int(high), log=scale == "log")
+        else:
+            ranges[name] = FloatDistribution(low, high, log=scale == "log")
+    return ranges
+
+
+def _defaults(search: Search, ranges: Mapping[str, Any]) -> dict[str, Scalar]:
+    """What the study would do without a search, brought into the ranges."""
+    given = {**search.method.spec.options, RATE: default_rate(search.plan.study, search.method, search.model.card)}
+    return {name: type(given[name])(min(max(given[name], space.low), space.high)) for name, space in ranges.items()}
+
+
+def _need_optuna() -> None:
+    from importlib.util import find_spec
+
+    if find_spec("optuna") is None:
+        raise BadInput("tune", "needs Optuna, which is not installed", "pip install 'clinpeft[tune]'")
