@@ -14,8 +14,9 @@ from clinpeft.runs.tune import TRIAL_SEED
 from clinpeft.spec import Study
 
 if TYPE_CHECKING:
-    from clinpeft.record import RunRecord
     from tests.conftest import Small
+
+    from clinpeft.record import RunRecord
 
 LOW, HIGH = 1e-4, 1e-1
 TUNE = {"trials": 4, "learning_rate": [LOW, HIGH]}
