@@ -46,21 +46,40 @@ def scores(
     return _scores({name: METRICS.get(name)() for name in names}, predictions, num_resamples, seed)
 
 
+def resampled(
+    metric: Metric, predictions: Predictions, *, num_resamples: int = 2000, seed: int = 0
+) -> tuple[float, Floats] | None:
+    """The metric's value and its values [num_resamples] under resamples of the subjects; None where it is undefined.
+
+    Two models with predictions for the same subjects are resampled alike, so that their values can be paired.
+    """
+    if metric.undefined(predictions) is not None:
+        return None
+    return _resampled({"metric": metric}, predictions, num_resamples, seed)[1]["metric"]
+
+
 def _scores(metrics: Mapping[str, Metric], predictions: Predictions, num_resamples: int, seed: int) -> dict[str, Score]:
-    names, of_example = np.unique(np.asarray(predictions.subjects, dtype=str), return_inverse=True)
     reasons = {name: metric.undefined(predictions) for name, metric in metrics.items()}
     defined = {name: metric for name, metric in metrics.items() if reasons[name] is None}
-    counts = _subject_counts(len(names), num_resamples, seed)
-    additive = {name: metric for name, metric in defined.items() if isinstance(metric, AdditiveMetric)}
-    other = {name: metric for name, metric in defined.items() if name not in additive}
-    results = {name: _bootstrap_totals(metric, predictions, counts, of_example) for name, metric in additive.items()}
-    results |= _bootstrap(other, predictions, counts, of_example)
+    num_subjects, results = _resampled(defined, predictions, num_resamples, seed)
     return {
-        name: _summary(metric, predictions, len(names), *results[name])
+        name: _summary(metric, predictions, num_subjects, *results[name])
         if name in results
-        else Score(value=None, num_subjects=len(names), reason=reasons[name])
+        else Score(value=None, num_subjects=num_subjects, reason=reasons[name])
         for name, metric in metrics.items()
     }
+
+
+def _resampled(
+    metrics: Mapping[str, Metric], predictions: Predictions, num_resamples: int, seed: int
+) -> tuple[int, dict[str, tuple[float, Floats]]]:
+    """How many subjects there are; and of each metric the value, and the values of the resamples."""
+    names, of_example = np.unique(np.asarray(predictions.subjects, dtype=str), return_inverse=True)
+    counts = _subject_counts(len(names), num_resamples, seed)
+    additive = {name: metric for name, metric in metrics.items() if isinstance(metric, AdditiveMetric)}
+    other = {name: metric for name, metric in metrics.items() if name not in additive}
+    results = {name: _bootstrap_totals(metric, predictions, counts, of_example) for name, metric in additive.items()}
+    return len(names), results | _bootstrap(other, predictions, counts, of_example)
 
 
 def _bootstrap_totals(
