@@ -102,7 +102,13 @@ def score_of(arm: str, prepared: Prepared, method_name: str, seed: int) -> float
 
     card, train = prepared.card, prepared.encoded["train"]
     method = resolve_method(MethodChoice(name=method_name))[0]
-    options = TrainOptions(epochs=EPOCHS, batch_size=BATCH, learning_rate=method.learning_rate, max_length=LENGTH)
+    options = TrainOptions(
+        epochs=EPOCHS,
+        batch_size=BATCH,
+        learning_rate=method.learning_rate,
+        max_length=LENGTH,
+        early_stopping_patience=None,
+    )
     steps = planned_steps(len(train), options)
     model = load(prepared.resolved, card.kind, num_outputs(card), seed)
     model = method.apply(model, prepared.resolved.card, Context(seed, card.kind, steps, lambda: iter(())))
@@ -110,7 +116,8 @@ def score_of(arm: str, prepared: Prepared, method_name: str, seed: int) -> float
     if arm == "clinpeft":
         engine = set_up(model, options, torch.device("cpu"))
         stream, meter = training_stream(train, BATCH, pad_id, seed), Meter(torch.device("cpu"))
-        fit(model, method, stream, steps, card.kind, options, seed, engine, None, lambda: None, meter)
+        fitted = fit(model, method, stream, steps, card.kind, options, seed, engine, None, lambda: None, meter)
+        assert fitted.steps == steps, "both train as long"
     else:
         fit_trainer_on(arm, model, method, train, pad_id, kind=card.kind, steps=steps, batch_size=BATCH, seed=seed)
     predict = predictor(model, card, prepared.encoder, "bf16")
