@@ -8,6 +8,8 @@ from typing import get_args
 
 from clinpeft.errors import BadInput, did_you_mean
 from clinpeft.files import for_owner_only
+from clinpeft.launchers.base import LAUNCHERS, Launcher
+from clinpeft.prices.rates import find_price
 from clinpeft.report.render import write_report
 from clinpeft.report.results import Recommendation, Results
 from clinpeft.runs.find import find
@@ -23,15 +25,19 @@ def run(
     *,
     data: str | Path | list[str | Path] = (),  # type: ignore[assignment]
     only: Mapping[str, str] | None = None,
-    launcher: str = "local",
+    launcher: str | Launcher = "local",
+    price: str | None = None,
     retry_failed: bool = False,
 ) -> Outcome:
     """Train what a study still lacks in the folder `out`, and write its report.
 
+    launcher: a name (`clinpeft list launchers`), or a launcher with options of its own: `Pool(workers=4)`.
+    price: what an hour of this machine costs (`own:workstation`, or `FILE:RATE`), for a study with a budget of money.
     study: a Study (its relative paths start at the working directory), a study file, or a packaged study's name. The
     name of a packaged folder runs every study in it, each in a folder of its own below `out`, with one report of all.
     Raises BadInput before anything is trained when something it names is missing or broken.
     """
+    launch = LAUNCHERS.get(launcher)() if isinstance(launcher, str) else launcher
     folders = tuple(Path(folder) for folder in ([data] if isinstance(data, str | Path) else data))
     parts = _parts(study, Path(out))
     # Of several studies those without such a run are passed by, and each is looked at before the first one runs.
@@ -40,7 +46,16 @@ def run(
         find(asked, base, folders, place)
     with for_owner_only():
         outcomes = [
-            sweep(asked, base, place, data=folders, wanted=only, launcher=launcher, retry_failed=retry_failed)
+            sweep(
+                asked,
+                base,
+                place,
+                data=folders,
+                wanted=only,
+                launcher=launch,
+                price=find_price(price) if price else None,
+                retry_failed=retry_failed,
+            )
             for asked, base, place in parts
         ]
         write_report([outcome.folder for outcome in outcomes], Path(out) / "report", only)

@@ -207,16 +207,29 @@ def run(
     out: Out,
     data: Data = None,
     only: Only = None,
-    launcher: Annotated[str, typer.Option(help="Where runs happen.")] = "local",
+    launcher: Annotated[str, typer.Option(help="Where runs happen; `clinpeft list launchers` names them.")] = "local",
+    workers: Annotated[int | None, typer.Option(min=1, help="How many runs at once, where the launcher can.")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="An option of the launcher: key=value.")] = None,
+    price: Annotated[
+        str | None, typer.Option(help="For a budget of money, what an hour here costs: own:workstation, FILE:RATE.")
+    ] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Train failed runs again.")] = False,
 ) -> None:
     """Train what STUDY (a file, or a packaged study) still lacks in OUT, and write the report."""
     from clinpeft.api import results
     from clinpeft.api import run as run_study
+    from clinpeft.launchers.base import launcher_of
     from clinpeft.report.render import summary_lines
 
+    options = _pairs(settings, "--set") | ({} if workers is None else {"workers": str(workers)})
     outcome = run_study(
-        study, out, data=list(data or []), only=_pairs(only, "--only"), launcher=launcher, retry_failed=retry_failed
+        study,
+        out,
+        data=list(data or []),
+        only=_pairs(only, "--only"),
+        launcher=launcher_of(launcher, options),
+        price=price,
+        retry_failed=retry_failed,
     )
     for line in summary_lines(results(*outcome.parts)):
         print(line)
@@ -228,21 +241,25 @@ def run(
 
 @app.command()
 def status(folder: Path, as_json: Json = False) -> None:
-    """How many runs of a study are done, failed and left, and which."""
+    """Which runs of a study are done, run, failed and why, and are left; and when it will end."""
+    from clinpeft.runs.progress import clock
+    from clinpeft.runs.status import standing
     from clinpeft.runs.store import Store
 
-    rows = Store.open(folder).index()
-    counts: dict[str, int] = {}
-    for row in rows:
-        counts[row["status"]] = counts.get(row["status"], 0) + 1
+    now = standing(Store.open(folder))
     if as_json:
-        print(json.dumps({"counts": counts, "runs": rows}, indent=1))
+        print(json.dumps({"counts": now.counts, "seconds_left": now.seconds_left, "runs": now.rows}, indent=1))
         return
-    for row in rows:
+    for row in now.rows:
         fold = f" · fold {row['fold']}" if row["fold"] else ""
         what = f"{row['task']} · {row['model']} · {row['method']} · seed {row['seed']}{fold}"
-        print(f"{row['run']}  {row['status']:<13} {what}")
-    print(", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "nothing planned yet")
+        why = row["reason"] or (f"by {row['worker']}" if row["worker"] else "")
+        again = ", started again from step 0" if row["status"] in {"planned", "running"} and int(row["starts"]) > 1 else ""
+        print(f"{row['run']}  {row['status']:<13} {what}" + (f"  ({why}{again})" if why or again else ""))
+    if now.seconds_left:
+        num_running = now.counts.get("running", 0)
+        print(f"about {clock(now.seconds_left)} left with {_count(max(1, num_running), 'worker')}")
+    print(", ".join(f"{count} {name}" for name, count in sorted(now.counts.items())) or "nothing planned yet")
 
 
 @app.command()

@@ -27,6 +27,10 @@ class BadInput(ClinpeftError, ValueError):
         self.where, self.rule, self.remedy = where, rule, remedy
         super().__init__(_one_line(f"{where}: {rule}" + (f"; {remedy}" if remedy else "")))
 
+    def __reduce__(self) -> tuple[type[BadInput], tuple[str, str, str]]:
+        """It comes whole from one process to another."""
+        return type(self), (self.where, self.rule, self.remedy)
+
 
 class UnknownName(BadInput):
     """A name that no registry, study or table knows."""

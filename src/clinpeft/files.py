@@ -15,10 +15,13 @@ import hashlib
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from clinpeft.errors import EnvironmentStop
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+LOST = (errno.EROFS, errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.EACCES, errno.EPERM, errno.ENOTCONN)
 
 
 def write_atomic(path: Path, content: bytes | str) -> None:
@@ -43,7 +46,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that replaces it when the block ends well, and is removed when it does not."""
     temporary = _beside(path, "tmp")
     try:
-        with stopping_when_disk_is_full(path):
+        with stopping_when_disk_is_full(temporary):
             path.parent.mkdir(parents=True, exist_ok=True)
             yield temporary
             _sync(temporary)
@@ -55,26 +58,24 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def replacing_folder(path: Path) -> Iterator[Path]:
-    """The same for a folder: what the block writes there takes the place of `path`, all files at once."""
+def replacing_folder(
+    path: Path, fence: Callable[[], contextlib.AbstractContextManager[object]] = contextlib.nullcontext
+) -> Iterator[Path]:
+    """The same for a folder: what the block writes there takes the place of `path`, all files at once.
+
+    fence: held while the folder gets its name, and asked before: when it raises, `path` stays as it is.
+    """
     temporary, retired = _beside(path, "tmp"), _beside(path, "old")
     try:
-        with stopping_when_disk_is_full(path):
+        with stopping_when_disk_is_full(temporary):
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary.mkdir(mode=0o700)
             with _held(temporary):
                 yield temporary
-                for file in sorted(temporary.rglob("*")):
+                for file in (*sorted(temporary.rglob("*")), temporary):
                     _sync(file)
-                try:
-                    if path.exists():
-                        path.replace(retired)
-                    temporary.replace(path)
-                except BaseException:
-                    if retired.exists() and not path.exists():
-                        retired.replace(path)
-                    raise
-            _sync(path.parent)
+                with fence():
+                    _swap(temporary, path, retired)
             # With this one go those of processes killed between the two renames.
             for old in path.parent.glob(f".{glob.escape(path.name)}.old-*"):
                 shutil.rmtree(old)
@@ -84,15 +85,33 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def stopping_when_disk_is_full(path: Path) -> Iterator[None]:
-    """Turns «no space left» into EnvironmentStop naming the folder and what is free."""
+    """Turns «no space left» into EnvironmentStop naming the folder, what is free, and of a temporary file or folder
+    how much lay in it when the space ended."""
     try:
         yield
     except Exception as error:
-        if not _says_disk_is_full(error):
+        if not _says(error, FULL):
             raise
         folder = next(parent for parent in path.parents if parent.exists())
-        free = shutil.disk_usage(folder).free
-        raise EnvironmentStop(f"{folder}: the disk is full ({free:,} bytes free); free some and run again") from None
+        free, written = shutil.disk_usage(folder).free, _bytes_in(path) if ".tmp-" in path.name else 0
+        needed = f", more than {written:,} needed" if written else ""
+        raise EnvironmentStop(
+            f"{folder}: the disk is full ({free:,} bytes free{needed}); free some and run again"
+        ) from None
+
+
+@contextlib.contextmanager
+def stopping_when_disk_fails(path: Path) -> Iterator[None]:
+    """The same, also for a place that has become read-only, unreadable or another's, or that is no longer there."""
+    try:
+        with stopping_when_disk_is_full(path):
+            yield
+    except OSError as error:
+        has_vanished = error.errno == errno.ENOENT and not path.parent.exists()
+        if not (has_vanished or _says(error, LOST)):
+            raise
+        place, what = error.filename or path.parent, os.strerror(error.errno or errno.EIO)
+        raise EnvironmentStop(f"{place}: {what}; the same command goes on once it can be written again") from None
 
 
 def remove_leftovers(folder: Path, name: str | None = None) -> int:
@@ -123,10 +142,27 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _says_disk_is_full(error: Exception) -> bool:
+def _says(error: Exception, numbers: tuple[int, ...]) -> bool:
     """safetensors' own error holds the number in its text only."""
-    numbers = (errno.ENOSPC, errno.EDQUOT)
     return getattr(error, "errno", None) in numbers or any(f"(os error {number})" in str(error) for number in numbers)
+
+
+def _bytes_in(path: Path) -> int:
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.lstat().st_size for file in files if file.is_file())
+
+
+def _swap(temporary: Path, path: Path, retired: Path) -> None:
+    """Give `path` to what lies in `temporary`; what it named before is called `retired`."""
+    try:
+        if path.exists():
+            path.replace(retired)
+        temporary.replace(path)
+    except BaseException:
+        if retired.exists() and not path.exists():
+            retired.replace(path)
+        raise
+    _sync(path.parent)
 
 
 def _beside(path: Path, what: str) -> Path:

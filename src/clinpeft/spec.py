@@ -196,7 +196,9 @@ class TrainOptions(Frozen):
     """Examples in one optimiser step."""
     max_length: Annotated[int, Field(ge=8)] = 512
     """Word pieces of one example, special tokens included."""
-    long_text: Literal["truncate", "head_tail", "sections", "windows"] = "truncate"
+    long_text: Literal["truncate", "head_tail", "sections", "windows", "windows_max", "windows_attention"] = "truncate"
+    """What of a text that is longer is read: its start, both ends, the telling sections, or all of it in overlapping
+    windows (docs/how-to/long-notes.md)."""
     learning_rate: Literal["method"] | Annotated[float, Field(gt=0)] = "method"
     """`method`: each method's own default; a number: that one for all (as the 2024 study did)."""
     head_learning_rate: Annotated[float, Field(gt=0)] = 3e-3
@@ -239,12 +241,18 @@ class Select(Frozen):
 
 
 class Budget(Frozen):
-    """What the whole study may take."""
+    """What the whole study may take; no run is begun once one of these is reached."""
 
     hours: Annotated[float, Field(gt=0)] | None = None
     money: Annotated[float, Field(gt=0)] | None = None
     currency: str | None = None
     energy_kwh: Annotated[float, Field(gt=0)] | None = None
+
+    @model_validator(mode="after")
+    def _money_has_a_currency(self) -> Self:
+        if (self.money is None) != (self.currency is None):
+            raise ValueError("'money' and 'currency' go together")
+        return self
 
 
 class Study(Frozen):

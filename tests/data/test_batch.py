@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -143,3 +144,69 @@ def test_a_part_is_cut_to_its_own_longest_text() -> None:
     batch = collate([text(8, label=0), text(8, label=1), text(40, label=2)], [0, 1, 2], PAD)
 
     assert [tuple(part.input_ids.shape) for part in batch.parts(40)] == [(2, 8), (1, 40)]
+
+
+def in_windows(lengths: list[int], **fields: Any) -> Encoded:
+    """One example in rows of so many pieces."""
+    first, *further = (text(length, **fields) for length in lengths)
+    return replace(first, further=tuple(further))
+
+
+def test_the_windows_of_an_example_are_rows_that_stand_together() -> None:
+    batch = collate([in_windows([8, 8, 3], label=1), text(5, label=2)], [1, 0], PAD)
+
+    assert batch.attention_mask.sum(1).tolist() == [5, 8, 8, 3]
+    assert batch.num_windows == (1, 3)
+    assert batch.labels.tolist() == [2, 1]
+    assert batch.indices == (1, 0)
+
+
+def test_tags_of_windows_are_rows_too() -> None:
+    batch = collate([in_windows([8, 8], piece_tags=[1] * 8)], [0], PAD)
+
+    assert batch.labels.shape == (2, 8)
+
+
+def test_a_batch_without_a_long_text_has_no_windows() -> None:
+    assert collate(texts([5, 8]), [0, 1], PAD).num_windows is None
+
+
+windowed = st.lists(st.lists(st.integers(2, 24), min_size=1, max_size=5), min_size=1, max_size=20)
+
+
+@given(lengths=windowed, max_pieces=st.integers(1, 400), batch_size=st.integers(1, 5))
+def test_no_batch_and_no_part_tears_an_example_apart(
+    lengths: list[list[int]], max_pieces: int, batch_size: int
+) -> None:
+    encoded = [in_windows(rows, label=number) for number, rows in enumerate(lengths)]
+    scoring = list(scoring_batches(encoded, max_pieces, PAD))
+    training = list(training_batches(encoded, batch_size, PAD, seed=0, epoch=0))
+    parts = [part for batch in training for part in batch.parts(max_pieces)]
+
+    assert all(len(batch.indices) <= batch_size for batch in training)
+    assert len(training) == -(-len(encoded) // batch_size)
+    for batches in (scoring, training, parts):
+        assert sorted(index for batch in batches for index in batch.indices) == list(range(len(encoded)))
+        for batch in batches:
+            expected = [length for index in batch.indices for length in lengths[index]]
+            assert batch.attention_mask.sum(1).tolist() == expected
+            assert batch.rows_of_examples() == tuple(len(lengths[index]) for index in batch.indices)
+            assert batch.labels.tolist() == list(batch.indices)
+    assert all(batch.input_ids.numel() <= max_pieces or len(batch.indices) == 1 for batch in scoring + parts)
+
+
+def test_the_rows_of_a_very_long_text_can_be_taken_a_few_at_a_time() -> None:
+    batch = collate([in_windows([8] * 5, token_type_ids=[0] * 8)], [0], PAD)
+    parts = list(batch.single_rows(16))
+
+    assert [len(part.input_ids) for part in parts] == [2, 2, 1]
+    assert torch.equal(torch.cat([part.input_ids for part in parts]), batch.input_ids)
+    assert all(part.num_windows is None and part.token_type_ids is not None for part in parts)
+    assert [len(part.input_ids) for part in batch.single_rows(3)] == [1] * 5
+
+
+def test_examples_of_like_size_stand_together_however_many_windows_they_have() -> None:
+    encoded = [in_windows([8] * (1 + number % 3)) for number in range(60)]
+    found = [set(batch.rows_of_examples()) for batch in training_batches(encoded, 5, PAD, seed=0, epoch=0)]
+
+    assert [len(sizes) for sizes in found] == [1] * 12

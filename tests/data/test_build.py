@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import pytest
 
@@ -385,6 +385,23 @@ def test_examples_that_break_a_rule_are_refused_and_nothing_is_written(tmp_path:
     with pytest.raises(BadInput, match=rule):
         write(tmp_path, change(classified(SIX)), OFFICIAL)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "split", "remedy"),
+    [
+        ({}, "train", "the release brings its own split, so part of it is missing: give all its files or archives"),
+        ({}, None, "give more of the release: its patients are split by a hash"),
+        ({"is_own": True}, "train", "give more examples, or split otherwise"),
+    ],
+    ids=["a part of the release", "few patients", "one's own table"],
+)
+def test_an_empty_split_names_what_helps(
+    tmp_path: Path, changes: dict[str, bool], split: Literal["train"] | None, remedy: str
+) -> None:
+    examples = [replace(example, split=split, subject="same") for example in classified(SIX)]
+    with pytest.raises(BadInput, match=f"split is empty; {remedy}"):
+        write(tmp_path, examples, replace(OFFICIAL, **changes))
 
 
 def test_rows_split_one_by_one_may_share_subjects_and_the_card_says_how_many(tmp_path: Path) -> None:

@@ -30,9 +30,16 @@ def byte_level(tiny_roberta: Path) -> Any:
 
 
 def encoder(
-    tokenizer: Any, kind: Kind, *labels: str, max_length: int = 64, long_text: str = "truncate", types: bool = True
+    tokenizer: Any,
+    kind: Kind,
+    *labels: str,
+    max_length: int = 64,
+    long_text: str = "truncate",
+    types: bool = True,
+    **options: str,
 ) -> Encoder:
-    card = Card.model_construct(name="made-up", kind=kind, labels=labels, positive=None, metric="accuracy")
+    named = {"name": "made-up", "kind": kind, "labels": labels, "options": options}
+    card = Card.model_construct(**named, positive=None, metric="accuracy")
     return Encoder(tokenizer, card, max_length=max_length, long_text=long_text, has_token_types=types)
 
 
@@ -189,6 +196,33 @@ def test_no_word_is_read_after_one_that_did_not_fit(tokenizer: Any) -> None:
     assert encoded.word_starts == [1, -1, -1, -1]
 
 
+def test_where_pieces_are_scored_every_piece_has_its_words_tag_and_counts_as_a_word(tokenizer: Any) -> None:
+    of = encoder(tokenizer, "entities", "problem", scoring="pieces")
+    encoded = one(of, sentence("no xyz \u00ad pain", "O B-problem I-problem I-problem"))
+
+    assert pieces(tokenizer, encoded) == ["[CLS]", "no", "x", "##y", "##z", "[UNK]", "pain", "[SEP]"]
+    assert encoded.piece_tags == [-100, 0, 1, 1, 1, 2, 2, -100]
+    assert encoded.word_starts == [1, 2, 3, 4, 5, 6]
+    assert encoded.piece_counts == (1, 3, 1, 1)
+
+
+def test_a_cut_inside_a_scored_word_keeps_its_first_pieces_and_counts_the_others_as_lost(tokenizer: Any) -> None:
+    of = encoder(tokenizer, "entities", "problem", max_length=8, scoring="pieces")
+    encoded = one(of, sentence("no fever xyzxyz pain", "O O B-problem I-problem"))
+
+    assert pieces(tokenizer, encoded) == ["[CLS]", "no", "fever", "x", "##y", "##z", "##x", "[SEP]"]
+    assert encoded.word_starts == [1, 2, 3, 4, 5, 6, -1, -1, -1]
+    assert encoded.piece_counts == (1, 1, 6, 1)
+    # Of six entities of one piece two are beyond the length, the second with the word that continues it.
+    assert (encoded.is_truncated, encoded.labels_lost) == (True, 2)
+
+
+def test_where_pieces_are_scored_a_sentence_without_tags_is_read_all_the_same(tokenizer: Any) -> None:
+    encoded = one(encoder(tokenizer, "entities", "problem", scoring="pieces"), example("xy", tokens=("xy",)))
+
+    assert encoded.piece_tags == [-100, 0, 0, -100]
+
+
 def test_a_sentence_without_words_has_nothing_to_tag(tokenizer: Any) -> None:
     encoded = one(encoder(tokenizer, "entities", "problem"), example(""))
 
@@ -290,3 +324,43 @@ def test_the_head_has_an_output_for_every_class_or_tag(tokenizer: Any) -> None:
 def test_padding_is_the_tokenizers_own(tokenizer: Any, byte_level: Any) -> None:
     assert encoder(tokenizer, "classification", "no").pad_id == tokenizer.pad_token_id == 0
     assert encoder(byte_level, "classification", "no").pad_id == byte_level.pad_token_id == 1
+
+
+class Pieces:
+    """A tokenizer that knows nothing but letters and the special pieces 101 (first) and 102 (last)."""
+
+    bos_token_id: int | None = None
+    eos_token_id, unk_token_id, pad_token_id = 102, None, None
+
+    def __init__(self, before: list[int], after: list[int]) -> None:
+        self.before, self.after = before, after
+
+    def __call__(self, text: str | list[str], *, add_special_tokens: bool = True, **options: Any) -> dict[str, Any]:
+        if isinstance(text, str):
+            ids = [*self.before, *map(ord, text), *self.after]
+            return {"input_ids": ids}
+        return {"input_ids": [list(map(ord, each)) for each in text]}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "read"),
+    [([101], [102], [101, 97, 98, 102]), ([101], [], [101, 97, 98]), ([], [102], [97, 98, 102])],
+    ids=["encoder", "decoder", "T5"],
+)
+def test_special_pieces_stand_where_the_model_has_them(before: list[int], after: list[int], read: list[int]) -> None:
+    made = one(encoder(Pieces(before, after), "classification", "no"), example("ab", label="no"))
+
+    assert made.input_ids == read
+
+
+def test_a_model_without_special_pieces_reads_its_end_piece_first_so_that_no_text_is_empty() -> None:
+    made = encoder(Pieces([], []), "classification", "no", max_length=3)
+
+    assert [one(made, example(text, label="no")).input_ids for text in ("", "abc")] == [[102], [102, 97, 98]]
+    assert made.pad_id == 0
+
+
+def test_a_model_that_ends_no_text_parts_the_two_of_a_pair_by_a_line_break() -> None:
+    made = one(encoder(Pieces([101], []), "pairs", "no"), example("ab", text_b="c", label="no"))
+
+    assert made.input_ids == [101, 97, 98, 10, 99]

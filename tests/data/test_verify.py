@@ -141,6 +141,35 @@ def test_another_text_is_a_difference_and_no_text_is_shown(
     assert CANARY not in problem
 
 
+class Drugs(Visits):
+    """Of every visit the word «visit» as a drug."""
+
+    kind: ClassVar[Kind] = "entities"
+    metric: ClassVar[str] = "entity-f1"
+
+    def examples(self, raw: RawFiles, log: BuildLog) -> Iterator[Example]:
+        """The visits as entities."""
+        for example in super().examples(raw, log):
+            yield replace(example, label=None, tokens=("visit",), starts=(0,), ends=(5,), tags=("B-drug",))
+
+
+@pytest.mark.parametrize(("start", "problem"), [(0, None), (1, "1 with other offsets")])
+def test_offsets_are_compared_where_the_second_parser_gives_them(
+    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: int, problem: str | None
+) -> None:
+    drug = Recounted("", ("drug",), spans=((0, 5, "drug"),))
+    altered(
+        monkeypatch,
+        lambda ones: [
+            replace(drug, example=one.example, spans=((start * (not at), 5, "drug"),)) for at, one in enumerate(ones)
+        ],
+    )
+    found = compare_with_raw(build_task(Drugs(), "visits", raw, tmp_path / "out"), raw)
+
+    assert found.problem() == (f"the second parser disagrees: {problem} ({hashed('0')})" if problem else None)
+    assert "100 examples, the offsets of 100 mentions and no texts compared" in found.lines()[-1]
+
+
 def test_another_second_text_is_a_difference(dataset: TaskDataset, raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     altered(monkeypatch, lambda ones: [replace(ones[0], text_b="and more"), *ones[1:]])
 

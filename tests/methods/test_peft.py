@@ -21,7 +21,7 @@ from clinpeft.models.load import ClinicalModel, Head, count_parameters
 from clinpeft.testing.tiny import tiny_batch, tiny_card, tiny_config
 
 QUERY = "encoder.layer.0.attention.self.query.weight"
-PEFT_METHODS = (Lora, Ia3, PromptTuning, PrefixTuning, PTuning)
+PEFT_METHODS = (Lora, Ia3, PromptTuning, PTuning)
 
 
 def base_sized(family: str) -> ClinicalModel:

@@ -62,7 +62,12 @@ def make_entities() -> Make:
             gold.append(tuple(str(tag) for tag in row))
             predicted.append(tuple(str(tag) for tag in np.where(generator.random(length) < 0.7, row, other)))
         return Predictions(
-            "entities", types, tuple(str(i) for i in range(n)), gold_tags=tuple(gold), predicted_tags=tuple(predicted)
+            "entities",
+            types,
+            tuple(str(i) for i in range(n)),
+            gold_tags=tuple(gold),
+            predicted_tags=tuple(predicted),
+            word_ends=tuple(tuple(range(4, 5 * len(tags), 5)) for tags in gold),
         )
 
     return made

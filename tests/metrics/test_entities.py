@@ -16,13 +16,14 @@ from clinpeft.metrics.thresholds import metrics_for
 
 
 def sentences(gold: list[str], predicted: list[str]) -> Predictions:
-    """One sentence a string."""
+    """One sentence a string; words of four characters."""
     return Predictions(
         "entities",
         ("drug", "dose"),
         tuple(str(index) for index in range(len(gold))),
         gold_tags=tuple(tuple(line.split()) for line in gold),
         predicted_tags=tuple(tuple(line.split()) for line in predicted),
+        word_ends=tuple(tuple(range(4, 5 * len(line.split()), 5)) for line in gold),
     )
 
 
@@ -65,6 +66,16 @@ def test_an_orphan_inside_tag_opens_an_entity_where_conlleval_counts(value: Any)
     assert value("entity-f1-conlleval", sentences(["B-drug I-drug"], ["B-drug B-drug"])) == 0.0
 
 
+def test_a_word_of_three_pieces_is_three_entities_as_the_published_pipeline_counts(value: Any) -> None:
+    pieces = ["B-drug B-drug B-drug I-drug O"]
+    # Gold: two entities of one piece, one of two. Predicted: the first, and the other two as one.
+    found = ["B-drug B-drug I-drug I-drug O"]
+    expected = 2 * 1 / (2 + 3)
+
+    assert f1_score([pieces[0].split()], [found[0].split()]) == pytest.approx(expected)
+    assert value("entity-f1-conlleval", sentences(pieces, found)) == pytest.approx(expected)
+
+
 def test_an_orphan_inside_tag_opens_no_entity(value: Any) -> None:
     assert value("entity-f1", sentences(["B-drug I-drug"], ["I-drug I-drug"])) == 0.0
 
@@ -100,6 +111,7 @@ def test_a_resample_counts_a_sentence_as_often_as_its_weight(make_entities: Any)
         subjects=predictions.subjects + predictions.subjects[:3],
         gold_tags=predictions.gold_tags + predictions.gold_tags[:3],
         predicted_tags=predictions.predicted_tags + predictions.predicted_tags[:3],
+        word_ends=predictions.word_ends + predictions.word_ends[:3],
     )
     weights = np.ones((1, len(predictions)))
     weights[0, :3] = 2
@@ -162,3 +174,30 @@ def test_words_of_entities_are_counted_one_by_one_whatever_their_type(value: Any
 
 def test_an_orphan_inside_tag_marks_its_word_as_well(value: Any) -> None:
     assert value("token-f1", sentences(["B-drug I-drug"], ["O I-drug"])) == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize(
+    ("gold", "predicted", "expected"),
+    [
+        ("B-drug I-drug O O", "B-drug I-drug I-drug O", 1.0),
+        ("B-drug I-drug O O", "B-drug I-drug I-drug I-drug", 0.0),
+        ("B-drug I-drug I-drug O", "B-drug I-drug O O", 1.0),
+        ("B-drug I-drug O O", "O B-drug O O", 0.0),
+        ("B-drug I-drug O O", "B-dose I-dose O O", 0.0),
+        ("B-drug I-drug O B-dose", "B-drug I-drug I-drug O", 2 / 3),
+    ],
+    ids=["a comma too many", "three characters too many", "a comma too few", "other start", "other type", "one missed"],
+)
+def test_an_end_two_characters_off_is_right_where_the_relaxed_score_counts(
+    value: Any, gold: str, predicted: str, expected: float
+) -> None:
+    # "Dr Ashe , MD" with a blank before the comma: words end at 2, 7, 9 and 12.
+    predictions = replace(sentences([gold], [predicted]), word_ends=((2, 7, 9, 12),))
+
+    assert value("entity-f1-relaxed", predictions) == pytest.approx(expected)
+
+
+def test_without_the_places_of_words_there_is_no_relaxed_score() -> None:
+    predictions = replace(sentences(["B-drug"], ["B-drug"]), word_ends=())
+
+    assert METRICS.get("entity-f1-relaxed")().undefined(predictions) == "the places of the words are not known"

@@ -21,20 +21,21 @@ TASKS = {"i2b2-2012-events": (I2b22012Events, I2b22012, 60), "i2b2-2014-deid": (
 PIECES = ["a", "B1", "12", ".", "\u2019", "\U0001f600", "&", "&apos;", "&amp;", " ", "  ", "\n", "\r\n", "\n\n", "and"]
 
 
-def built(name: str, folder: Path, mode: str) -> dict[str, tuple[tuple[str, ...], str]]:
+def built(name: str, folder: Path, mode: str) -> dict[str, tuple[object, ...]]:
     from clinpeft.data.spans import spans_from_tags
 
     found = {}
     for example in TASKS[name][0](mode=mode).examples(RawFiles(folder), BuildLog()):
         spans = example.spans or spans_from_tags(example.starts, example.ends, example.tags)
-        found[example.example] = tuple(sorted(span.label for span in spans)), example.text
+        places = tuple((span.start, span.end, span.label) for span in spans)
+        found[example.example] = tuple(sorted(span.label for span in spans)), example.text, places
     return found
 
 
-def recounted(name: str, folder: Path, mode: str) -> dict[str, tuple[tuple[str, ...], str | None]]:
+def recounted(name: str, folder: Path, mode: str) -> dict[str, tuple[object, ...]]:
     parser = parser_of(name.rpartition("-")[0])
     assert parser is not None
-    return {item.example: (item.labels, item.text) for item in parser(name, folder, {"mode": mode})}
+    return {item.example: (item.labels, item.text, item.spans) for item in parser(name, folder, {"mode": mode})}
 
 
 @pytest.mark.parametrize("mode", ["correct", "paper"])
@@ -50,7 +51,7 @@ def test_both_agree_on_invented_archives(tmp_path, name, mode):
     source().synthesize(tmp_path, num_patients=num_patients, seed=5)
     examples = built(name, tmp_path, mode)
     assert recounted(name, tmp_path, mode) == examples
-    assert sum(len(labels) for labels, _ in examples.values()) > 500
+    assert sum(len(labels) for labels, *_ in examples.values()) > 500
 
 
 def test_both_agree_on_the_hipaa_subset(tmp_path):

@@ -65,6 +65,13 @@ def test_texts_written_after_the_outcome_are_warned_of_first(folder: Any) -> Non
     assert warnings_of(folder).startswith("ward-notes: the texts were written when the outcome was known, and tell it")
 
 
+def test_entities_that_are_counted_over_word_pieces_are_warned_of(folder: Any) -> None:
+    folder.card(kind="entities", labels=["drug"], positive=None, metric="entity-f1", options={"scoring": "pieces"})
+    folder.run(kind="entities")
+
+    assert warnings_of(folder).startswith("ward-notes: entities are counted over word pieces")
+
+
 @pytest.mark.parametrize("options", [{"text": "full"}, {"text": "admission", "allow_hindsight": True}])
 def test_texts_of_a_task_that_foretells_nothing_or_reads_admission_notes_are_not(
     folder: Any, options: dict[str, Any]

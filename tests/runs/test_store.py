@@ -153,7 +153,7 @@ def test_a_folder_without_a_study_cannot_be_opened(tmp_path: Path) -> None:
 
 
 def test_a_run_that_breaks_off_leaves_the_earlier_one(trained: Small) -> None:
-    before = trained.content()
+    before = trained.content("runs")
     run = trained.records()["bitfit"].run
 
     def write(folder: Path) -> RunRecord:
@@ -162,7 +162,7 @@ def test_a_run_that_breaks_off_leaves_the_earlier_one(trained: Small) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         trained.store.commit(run, write)
-    assert trained.content() == before
+    assert trained.content("runs") == before
 
 
 def test_a_run_replaces_the_earlier_one_whole(trained: Small) -> None:

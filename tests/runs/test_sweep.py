@@ -50,7 +50,7 @@ def test_a_study_leaves_a_record_a_row_of_the_index_and_a_report(trained: Small)
     assert {"study.yaml", "journal.jsonl", "index.csv", "cards/outcome.json", "models/tiny.json"} <= names
     assert {"report/index.html", "report/results.csv", "report/results.json"} <= names
     assert [record.status for record in trained.store.records()] == ["success"] * 3
-    assert events(trained) == {"planned": 3, "started": 3, "finished": 3}
+    assert events(trained) == {"planned": 3, "leased": 3, "started": 3, "finished": 3}
 
 
 def test_a_second_run_trains_nothing_and_changes_no_byte_but_the_journals_noop_line(
@@ -453,7 +453,7 @@ def test_a_stopped_study_says_so_and_leaves_nothing_half_written(
     assert stderr.count("\n") == 1
     assert small.store.runs() == []
     assert not list(small.out.rglob("*.tmp-*"))
-    assert events(small) == {"planned": 3, "started": 1}
+    assert events(small) == {"planned": 3, "leased": 1, "started": 1}
     assert small.run().num_trained == 3
 
 

@@ -1,5 +1,6 @@
 """MedNLI files: archive and folder read alike, JSON lines read strictly, every broken one named without its text."""
 
+import hashlib
 import shutil
 from pathlib import Path
 
@@ -33,6 +34,32 @@ def test_the_archive_reads_like_its_folder(tmp_path):
     assert list(packed) == list(plain) == ["train", "validation", "test"]
     assert [file.content for file in packed.values()] == [file.content for file in plain.values()]
     assert packed["train"].path == f"{FOLDER}.zip/{FOLDER}/mli_train_v1.jsonl"
+
+
+def release(out, sums):
+    """The golden files with a SHA256SUMS.txt, in the archive of the release."""
+    lines = "".join(f"{sha} {name}\n" for name, sha in sums.items()).encode()
+    contents = {**{name: (GOLDEN / name).read_bytes() for name in FILES.values()}, "SHA256SUMS.txt": lines}
+    out.mkdir()
+    files = [(f"{FOLDER}/{name}", content) for name, content in contents.items()]
+    write_zip(out / f"{FOLDER}.zip", files, (2019, 11, 20))
+    return out
+
+
+@pytest.mark.parametrize("is_packed", [True, False], ids=["packed", "unpacked"])
+def test_a_file_must_have_the_checksum_of_the_release_unless_accepted(tmp_path, is_packed):
+    right = {name: hashlib.sha256((GOLDEN / name).read_bytes()).hexdigest() for name in FILES.values()}
+    wrong = {**right, FILES["test"]: hashlib.sha256(b"other").hexdigest()}
+    for number, sums in enumerate((right, wrong)):
+        folder = release(tmp_path / str(number), sums)
+        if not is_packed:
+            shutil.unpack_archive(folder / f"{FOLDER}.zip", folder)
+        if sums == right:
+            assert len(find_files(RawFiles(folder))) == 3
+            continue
+        with pytest.raises(BadInput, match=r"mli_test_v1.jsonl: differs from its checksum in SHA256SUMS.txt"):
+            find_files(RawFiles(folder))
+        assert len(find_files(RawFiles(folder), allow_modified=True)) == 3
 
 
 def test_names_in_upper_case_read_alike(tmp_path):

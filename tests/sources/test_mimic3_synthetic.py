@@ -18,8 +18,8 @@ from clinpeft.sources._label_pickle import load_plain_pickle
 from clinpeft.sources._mimic3_hospital import Hospital
 from clinpeft.sources._mimic3_quirks import EXACT_STAYS_DAYS
 from clinpeft.sources._mimic3_stays import Traits
-from clinpeft.sources._mimic3_synthetic import expected_auroc
 from clinpeft.sources._mimic3_ventilation import ventilation_labels
+from clinpeft.sources._mimic_synthetic import expected_auroc
 from clinpeft.sources.base import RawFiles
 from clinpeft.sources.mimic3 import TABLES, Mimic3, open_table
 from clinpeft.tasks.base import BuildLog

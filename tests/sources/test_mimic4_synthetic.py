@@ -15,9 +15,9 @@ from clinpeft.sources import _mimic3_phrases as phrases
 from clinpeft.sources import _mimic4_codes as codes
 from clinpeft.sources._canary import CANARY
 from clinpeft.sources._mimic3_stays import Traits
-from clinpeft.sources._mimic3_synthetic import expected_auroc
 from clinpeft.sources._mimic4_hospital import Hospital, stay_shares
 from clinpeft.sources._mimic4_writing import LAST_EXAM
+from clinpeft.sources._mimic_synthetic import expected_auroc
 from clinpeft.sources.base import RawFiles
 from clinpeft.sources.mimic4 import TABLES, Mimic4, open_table
 from clinpeft.tasks._stays import CLASSES, class_of

@@ -33,6 +33,7 @@ def with_a_crossing_premise(tmp_path):
     row = json.loads((folder / "mli_test_v1.jsonl").read_text(encoding="utf-8").split("\n")[0])
     with (folder / "mli_train_v1.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps({**row, "pairID": "copy"}) + "\n")
+    (folder / "SHA256SUMS.txt").unlink()
     return folder
 
 

@@ -186,6 +186,7 @@ def test_the_choice_of_split_is_an_option_of_the_card_and_the_path_is_not(tmp_pa
         "mode": "correct",
         "text": "admission",
         "allow_hindsight": False,
+        "leak_filter": "published",
         "split": "core",
         "allow_modified": False,
     }
@@ -338,10 +339,42 @@ def test_the_second_parser_agrees(tmp_path, options):
     assert found == [(example.example, (example.label,), example.text) for example in examples]
 
 
-def test_the_second_parser_agrees_on_invented_tables(tmp_path):
+@pytest.mark.parametrize(
+    ("column", "slip"), [("DISCHTIME", "2104-02-27 08:00:00"), ("DEATHTIME", "2103-12-31 23:59:59")]
+)
+def test_an_admission_that_ends_before_it_begins_is_left_out_and_counted_but_in_paper_mode(tmp_path, column, slip):
+    raw = copy_of_golden(tmp_path)
+    rows = (raw / "ADMISSIONS.csv").read_text().split("\n")
+    place = rows[0].replace('"', "").split(",").index(column)
+    cells = rows[4].split(",")  # admission 104
+    rows[4] = ",".join([*cells[:place], slip, *cells[place + 1 :]])
+    (raw / "ADMISSIONS.csv").write_text("\n".join(rows))
+    for mode, kept in (("correct", 7), ("paper", 8)):
+        task = Mimic3Mortality(mode=mode)
+        examples, log = examples_of(raw, mode=mode)
+        again = [one.example for one in parser_of("mimic3")("mimic3-mortality", raw, task.model_dump())]
+        assert [example.example for example in examples] == again
+        assert (len(again), "104" in again) == (kept, mode == "paper")
+        assert ("times-in-order", 10, 1) in log.filters or mode == "paper"
+
+
+def test_the_death_of_a_patient_that_a_slip_of_the_pen_dates_early_counts_among_the_published(tmp_path):
+    raw = copy_of_golden(tmp_path)
+    _, before = examples_of(raw)
+    path = raw / "ADMISSIONS.csv"
+    path.write_text(path.read_text().replace("2104-03-04 10:57:36,,", "2104-02-04 10:57:36,,"))
+    _, after = examples_of(raw)
+    survived = "survived, before the death filter"
+    assert [row[2] for row in before.expected if row[0] == survived] == [
+        row[2] for row in after.expected if row[0] == survived
+    ]
+
+
+@pytest.mark.parametrize("options", [{}, {"leak_filter": "strict"}])
+def test_the_second_parser_agrees_on_invented_tables(tmp_path, options):
     Mimic3().synthesize(tmp_path, num_patients=40, seed=7)
-    recount = parser_of("mimic3")("mimic3-mortality", tmp_path, Mimic3Mortality().model_dump())
-    examples, _ = examples_of(tmp_path)
+    recount = parser_of("mimic3")("mimic3-mortality", tmp_path, Mimic3Mortality(**options).model_dump())
+    examples, _ = examples_of(tmp_path, **options)
     assert len(examples) > 50
     assert [(one.example, one.labels[0], one.text) for one in recount] == [
         (example.example, example.label, example.text) for example in examples

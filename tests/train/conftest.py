@@ -13,6 +13,7 @@ from clinpeft.methods.base import Context, Method
 from clinpeft.models.load import ClinicalModel
 from clinpeft.spec import Kind, TrainOptions
 from clinpeft.testing.tiny import tiny_model, tiny_texts
+from clinpeft.train.checkpoint import Checkpoints
 from clinpeft.train.engine import set_up
 from clinpeft.train.loop import Fitted, fit, planned_steps, training_stream
 from clinpeft.train.meter import Meter
@@ -48,6 +49,8 @@ def train() -> Callable[..., Fitted]:
         precision: Precision = "fp32",
         class_weights: torch.Tensor | None = None,
         meter: Meter | None = None,
+        checkpoints: Checkpoints | None = None,
+        saved: dict[str, Any] | None = None,
         **settings: Any,
     ) -> Fitted:
         defaults = {"epochs": 3, "batch_size": 4, "learning_rate": 1e-3, "early_stopping_patience": None}
@@ -65,6 +68,8 @@ def train() -> Callable[..., Fitted]:
             class_weights,
             judge,
             meter or Meter(CPU),
+            checkpoints,
+            saved,
         )
 
     return run

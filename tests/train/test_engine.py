@@ -89,6 +89,25 @@ def test_a_batch_in_parts_has_the_loss_and_gradient_of_the_whole(
     torch.testing.assert_close(results[0][1], results[1][1], atol=1e-6, rtol=1e-4)
 
 
+@pytest.mark.parametrize("kind", ["classification", "multilabel", "pairs", "entities"])
+def test_windows_in_parts_have_the_loss_and_gradient_of_the_whole(
+    kind: Kind, make_model: Callable[..., ClinicalModel]
+) -> None:
+    model, texts = make_model(Full(), kind).eval(), tiny_texts(kind)
+    long = [replace(texts[0], further=(texts[1], texts[2])), replace(texts[3], further=(texts[4],)), *texts[5:]]
+    batch = collate(long, range(len(long)), 0)
+    engine = set_up(model, TrainOptions(learning_rate=1e-3, precision="fp32"), CPU)
+    scaling, results = LossScaling("fp32", CPU), []
+    for pieces in (1000, 20):
+        model.zero_grad()
+        loss = loop._backward(model, None, batch, kind, replace(engine, pieces_at_once=pieces), None, scaling)
+        results.append((loss, [value.grad for value in model.parameters() if value.grad is not None]))
+
+    assert len(list(batch.parts(20))) == 5
+    assert results[0][0] == pytest.approx(results[1][0], abs=1e-6)
+    torch.testing.assert_close(results[0][1], results[1][1], atol=1e-6, rtol=1e-4)
+
+
 def test_the_engine_says_what_it_decided(make_model: Callable[..., ClinicalModel]) -> None:
     model = make_model(Lora())
 

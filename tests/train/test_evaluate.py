@@ -12,6 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clinpeft.data.batch import collate
 from clinpeft.data.card import Card
 from clinpeft.data.tokenize import Encoder
 from clinpeft.methods.head_only import HeadOnly
@@ -80,7 +81,7 @@ def test_every_word_gets_the_tag_of_its_first_piece(make_model: Any) -> None:
 def test_an_entity_beyond_the_models_length_is_a_miss(tiny_model: Path) -> None:
     from transformers import AutoTokenizer
 
-    card = Card.model_construct(name="made-up", kind="entities", labels=("drug",), positive=None, metric="entity-f1")
+    card = Card.model_construct(name="made-up", kind="entities", labels=("drug",), options={}, metric="entity-f1")
     encoder = Encoder(
         AutoTokenizer.from_pretrained(tiny_model), card, max_length=8, long_text="truncate", has_token_types=True
     )
@@ -116,3 +117,63 @@ def test_tags_become_valid_and_valid_ones_stay(tags: list[str]) -> None:
     assert [tag[2:] for tag in fixed] == [tag[2:] for tag in tags]
     for before, tag in zip(("O", *fixed), fixed, strict=False):
         assert not tag.startswith("I-") or before[2:] == tag[2:]
+
+
+LONG = replace(tiny_texts("classification")[0], further=tuple(tiny_texts("classification")[1:4]))
+
+
+def test_the_probabilities_of_a_long_text_come_from_the_mean_of_its_windows_logits(make_model: Any) -> None:
+    model = make_model(HeadOnly()).eval()
+    with torch.no_grad():
+        logits = model(collate(tiny_texts("classification"), range(4), 0))
+    expected = logits.double().mean(0).softmax(-1).numpy()
+
+    assert len(LONG.windows) == 4
+    np.testing.assert_allclose(predict_scores(model, [LONG], "classification", 0, "fp32"), [expected], atol=1e-6)
+
+
+@pytest.mark.parametrize("pieces", [8, 40, 100])
+def test_a_long_text_is_scored_the_same_in_passes_of_any_size(
+    pieces: int, make_model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, items = make_model(HeadOnly()), [LONG, *tiny_texts("classification"), LONG]
+    together = predict_scores(model, items, "classification", 0, "fp32")
+    monkeypatch.setattr(evaluate, "PIECES_PER_BATCH", pieces)
+
+    np.testing.assert_allclose(predict_scores(model, items, "classification", 0, "fp32"), together, atol=1e-6)
+    np.testing.assert_allclose(together[0], together[-1], atol=1e-6)
+
+
+def test_tags_of_a_long_sentence_are_stitched(make_model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, texts = make_model(HeadOnly(), "entities"), tiny_texts("entities")
+    with torch.no_grad():
+        model.head.out.weight.normal_()
+    # Each window answers for its first words only.
+    windows = [replace(text, word_starts=[1, 2, 3][:number]) for number, text in enumerate(texts[:4], start=1)]
+    long = replace(windows[0], further=tuple(windows[1:]))
+    alone = predict_tags(model, windows, TAGS, 0, "fp32")
+    monkeypatch.setattr(evaluate, "PIECES_PER_BATCH", 24)
+    stitched = predict_tags(model, [texts[4], long, texts[5]], TAGS, 0, "fp32")
+
+    assert [len(tags) for tags in alone] == [1, 2, 3, 3]
+    assert stitched[1] == valid_iob2(tuple(tag for tags in alone for tag in tags))
+    assert stitched[::2] == predict_tags(model, texts[4:6], TAGS, 0, "fp32")
+
+
+def test_windows_of_a_sentence_tag_every_word_as_one_pass_would(tiny_model: Path) -> None:
+    from transformers import AutoTokenizer
+
+    card = Card.model_construct(name="made-up", kind="entities", labels=("drug",), options={}, metric="entity-f1")
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model)
+    encoder = Encoder(tokenizer, card, max_length=10, long_text="windows", has_token_types=True)
+    words = tuple("abcdefghijklmnopqrstuvwxyz")
+    tags = tuple("B-drug" if word in "hq" else "O" for word in words)
+    example = Example("e", "s", "d", " ".join(words), tokens=words, tags=tags)
+    encoded = encoder.encode([example])
+    model = load(resolve(ModelChoice(name="own", path=str(tiny_model)), Path()), "entities", 3, 1)
+    letters = torch.tensor(tokenizer.convert_tokens_to_ids(["h", "q"]))
+    model.features = lambda batch: torch.isin(batch.input_ids, letters).float().unsqueeze(-1).expand(-1, -1, 32)
+    model.head.forward = lambda features, num_windows: torch.stack([0.5 + 0 * features[..., 0], features[..., 0]], -1)
+
+    assert len(encoded[0].windows) > 2
+    assert predict_tags(model, encoded, encoder.tags, encoder.pad_id, "fp32") == [tags]

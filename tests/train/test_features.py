@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import get_args
 
 import pytest
 import torch
 
+from clinpeft.data.batch import collate
 from clinpeft.methods.head_only import HeadOnly
 from clinpeft.methods.lora import Lora
 from clinpeft.models.load import ClinicalModel
 from clinpeft.spec import Kind
-from clinpeft.testing.tiny import tiny_batch
-from clinpeft.train.features import FrozenFeatures, for_training
+from clinpeft.testing.tiny import tiny_batch, tiny_texts
+from clinpeft.train.features import FrozenFeatures, features_of, for_training
 
 
 @pytest.mark.parametrize("kind", get_args(Kind))
@@ -61,3 +63,30 @@ def test_a_backbone_that_trains_is_always_asked(make_model: Callable[..., Clinic
 
     assert for_training(adapted) is adapted
     assert isinstance(for_training(frozen), FrozenFeatures)
+
+
+def test_features_are_kept_by_window(make_model: Callable[..., ClinicalModel]) -> None:
+    model = make_model(HeadOnly()).eval()
+    texts = tiny_texts("classification")
+    batch = collate([replace(texts[0], further=(texts[1], texts[2])), texts[3]], [1, 0], 0)
+    kept = FrozenFeatures(model)
+    expected = model(batch)
+
+    torch.testing.assert_close(kept(batch), expected)
+    model.backbone.forward = lambda **inputs: pytest.fail("the backbone was asked again")
+    torch.testing.assert_close(kept(batch), expected)
+    assert sorted(kept.kept) == [(0, 0), (0, 1), (0, 2), (1, 0)]
+
+
+@pytest.mark.parametrize("kind", ["classification", "entities"])
+def test_a_text_too_long_for_one_pass_takes_several(kind: Kind, make_model: Callable[..., ClinicalModel]) -> None:
+    model = make_model(HeadOnly(), kind).eval()
+    texts = tiny_texts(kind)
+    batch = collate([replace(texts[0], further=tuple(texts[1:]))], [0], 0)
+    sizes: list[int] = []
+    model.backbone.register_forward_pre_hook(
+        lambda module, inputs, named: sizes.append(named["input_ids"].numel()), with_kwargs=True
+    )
+    torch.testing.assert_close(features_of(model, batch, 48), features_of(model, batch))
+
+    assert sizes == [48, 48, 32, 128]

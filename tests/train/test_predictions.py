@@ -51,6 +51,24 @@ def test_words_beyond_the_end_of_the_predicted_tags_count_as_outside() -> None:
     assert made.predicted_tags == (("B-drug", "O", "O"),)
 
 
+def test_by_pieces_the_gold_tag_of_a_word_is_repeated_at_each_of_its_pieces() -> None:
+    examples = [example("p1", tokens=("a", "b", "c"), tags=("O", "B-drug", "I-drug"))]
+    of_pieces = [("O", "B-drug", "B-drug")]
+    made = predictions_from(examples, card("entities", "drug"), predicted_tags=of_pieces, piece_counts=[[1, 3, 2]])
+
+    assert made.gold_tags == (("O", "B-drug", "B-drug", "B-drug", "I-drug", "I-drug"),)
+    assert made.predicted_tags == (("O", "B-drug", "B-drug", "O", "O", "O"),)
+    assert made.piece_counts == ((1, 3, 2),)
+
+
+def test_words_have_their_places_and_word_pieces_have_none() -> None:
+    examples = [example("p1", tokens=("a", "bc"), starts=(0, 2), ends=(1, 4), tags=("O", "B-drug"))]
+    of = card("entities", "drug")
+
+    assert predictions_from(examples, of, predicted_tags=[()]).word_ends == ((1, 4),)
+    assert predictions_from(examples, of, predicted_tags=[()], piece_counts=[[1, 2]]).word_ends == ()
+
+
 def test_no_examples_give_empty_predictions() -> None:
     assert len(predictions_from([], card("classification", "a", "b"), np.zeros((0, 2)))) == 0
     assert predictions_from([], card("multilabel", "a", "b"), np.zeros((0, 2))).gold.shape == (0, 2)  # type: ignore[union-attr]

@@ -163,10 +163,19 @@ def _split(examples: Iterable[Example], description: Description, limit: int | N
         raise BadInput(description.name, "some examples name their split and some do not", "name all or none")
     for split, kept in splits.items():
         if not kept and not (split == "validation" and description.folds):
-            raise BadInput(description.name, f"the {split} split is empty", "give more examples, or split otherwise")
+            remedy = _remedy_of_an_empty_split(has_split == {True}, description)
+            raise BadInput(description.name, f"the {split} split is empty", remedy)
     if has_split == {False}:
         description = replace(description, split_method="hash", splits_are_ours=True)
     return splits, description
+
+
+def _remedy_of_an_empty_split(is_published: bool, description: Description) -> str:
+    if description.is_own:
+        return "give more examples, or split otherwise"
+    if is_published:
+        return "the release brings its own split, so part of it is missing: give all its files or archives"
+    return "give more of the release: its patients are split by a hash"
 
 
 def _labels_in_order(splits: Splits, description: Description, log: BuildLog) -> tuple[str, ...]:

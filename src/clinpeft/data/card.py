@@ -147,3 +147,7 @@ class Card(Frozen):
     def has_hindsight(self) -> bool:
         """Whether its texts were written after the outcome that they are to foretell."""
         return self.options.get("text") == "full" and self.options.get("allow_hindsight") is True
+
+    def scores_pieces(self) -> bool:
+        """Whether entities are trained and counted over word pieces instead of words, as some publications did."""
+        return self.kind == "entities" and self.options.get("scoring") == "pieces"

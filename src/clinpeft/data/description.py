@@ -68,7 +68,7 @@ def describe_task(task: Task, name: str, release: str | None, limit: int | None 
     return Description(
         name=name,
         kind=task.kind_built(),
-        metric=task.metric,
+        metric=task.metric_built(),
         source=task.source,
         labels=task.labels,
         positive=task.positive,

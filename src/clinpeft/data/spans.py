@@ -23,6 +23,15 @@ def spans_from_tags(starts: Sequence[int], ends: Sequence[int], tags: Sequence[s
     return tuple(spans)
 
 
+def tags_by_piece(tags: Sequence[str], counts: Sequence[int]) -> tuple[str, ...]:
+    """Each word's tag at each of its `counts` pieces; a repeated `B-` opens an entity every time.
+
+    >>> tags_by_piece(["B-drug", "I-drug", "O"], [3, 1, 2])
+    ('B-drug', 'B-drug', 'B-drug', 'I-drug', 'O', 'O')
+    """
+    return tuple(tag for tag, count in zip(tags, counts, strict=True) for _ in range(count))
+
+
 def is_iob2(tags: Sequence[str]) -> bool:
     """Whether every tag is `O`, `B-x`, or `I-x` right after `B-x` or `I-x`."""
     before = "O"

@@ -36,6 +36,8 @@ def warning_lines(card: Card) -> Iterator[str]:
     """What a user should know before training on it."""
     if card.has_hindsight():
         yield "the texts were written when the outcome was known, and tell it; for comparison only"
+    if card.scores_pieces():
+        yield "entities are counted over word pieces: scores depend on the tokenizer, and compare with one study only"
     if shared := card.split.shared_subjects:
         yield f"{shared:,} subjects stand in more than one split; scores will be too good"
     if copies := card.duplicates.exact + (card.duplicates.near or 0) - card.duplicates.dropped:

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from clinpeft.data.card import Card
+from clinpeft.data.long_text import WINDOW_POOLING, head_and_tail, paired_windows, windows, word_windows
+from clinpeft.data.sections import chosen_pieces, sections_of
+from clinpeft.data.spans import tags_by_piece
 from clinpeft.tasks.base import Example
 
 MARKERS = (("@", "@"), ("#", "#"))
 """Put around head and tail (Zhou and Chen, 2022: plain punctuation does as well as new tokens)."""
-HEAD_SHARE = 0.25
-"""Share of the length that `head_tail` keeps from the start (Sun et al., 2019: 128 of 510)."""
+TEXTS_AT_ONCE = 256
+"""What a tokeniser makes of a text takes many times the text's own memory until it is taken over."""
 LENGTH_STEP = 8
 """Batches are padded to a multiple of so many word pieces: fewer shapes, for each of which a CPU must prepare."""
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """One example as word pieces; which label field is set depends on the kind of task."""
+    """One example as word pieces; which label field is set depends on the kind of task.
+
+    Where a long text is read in windows, this is the first, with what holds for the example.
+    """
 
     input_ids: list[int]
     token_type_ids: list[int] | None
@@ -30,25 +36,53 @@ class Encoded:
     label_vector: list[float] | None = None
     """Multi-label: 1, 0, or NaN where nobody annotated."""
     piece_tags: list[int] | None = None
-    """Entities: tag index at the first piece of each word, -100 elsewhere."""
+    """Entities: tag index at the first piece of each word, -100 elsewhere; scored by pieces, at every piece."""
     word_starts: list[int] | None = None
-    """Entities: position of each word's first piece; -1 for a word beyond the length."""
+    """Entities: position of each word's first piece; -1 for a word beyond the length. By pieces: of every piece."""
+    piece_counts: tuple[int, ...] | None = None
+    """Entities scored by pieces: how many pieces each word has, also beyond the length."""
     markers: tuple[int, int] | None = None
     """Relations: where head and tail start."""
+    further: tuple[Encoded, ...] = ()
+    """The windows after the first; of entities each has the tags and starts of the words that it answers for."""
+
+    @property
+    def windows(self) -> tuple[Encoded, ...]:
+        """All of them, in the order of the text; most often one."""
+        return (self, *self.further)
+
+    @property
+    def num_pieces(self) -> int:
+        """Word pieces that the model reads, those in two windows twice."""
+        return sum(len(window.input_ids) for window in self.windows)
 
 
 class Encoder:
-    """Encodes the examples of one task for one model."""
+    """Encodes the examples of one task for one model.
 
-    def __init__(self, tokenizer: Any, card: Card, *, max_length: int, long_text: str, has_token_types: bool) -> None:
+    ranked: the headings of the notes' sections, the most telling first, for `long_text="sections"`.
+    """
+
+    def __init__(
+        self,
+        tokenizer: Any,
+        card: Card,
+        *,
+        max_length: int,
+        long_text: str,
+        has_token_types: bool,
+        ranked: Sequence[str] = (),
+    ) -> None:
         self.tokenizer, self.card = tokenizer, card
-        self.max_length, self.long_text = max_length, long_text
+        self.max_length, self.long_text, self.ranked = max_length, long_text, ranked
+        self.reads_all = long_text in WINDOW_POOLING
         self.has_token_types = has_token_types
         self.tags = tag_names(card)
         self._tag_index = {tag: index for index, tag in enumerate(self.tags)}
         self._label_index = {label: index for index, label in enumerate(card.labels)}
-        empty = tokenizer("")["input_ids"]
-        self._start, self._end = empty[:1], empty[1:]
+        self._start, self._end = _around(tokenizer)
+        self._between = self._end or self._pieces(["\n"])[0]
+        self.room = max_length - len(self._start) - len(self._end)
 
     @property
     def pad_id(self) -> int:
@@ -57,14 +91,29 @@ class Encoder:
 
     def encode(self, examples: Sequence[Example]) -> list[Encoded]:
         """The examples in their order. Words without any piece are read as the unknown word, never dropped."""
-        if not examples:
-            return []
-        encode = {"entities": self._entities, "relations": self._relations, "pairs": self._pairs}
-        return encode.get(self.card.kind, self._texts)(examples)
+        encoders = {"entities": self._entities, "relations": self._relations, "pairs": self._pairs}
+        encode = encoders.get(self.card.kind, self._texts)
+        starts = range(0, len(examples), TEXTS_AT_ONCE)
+        return [item for start in starts for item in encode(examples[start : start + TEXTS_AT_ONCE])]
 
     def _texts(self, examples: Sequence[Example]) -> list[Encoded]:
+        if self.long_text == "sections":
+            return self._sections(examples)
         pieces = self._pieces([example.text for example in examples])
-        return [self._finish(example, *self._cut(ids)) for example, ids in zip(examples, pieces, strict=True)]
+        cut = self._windows if self.reads_all else self._cut
+        return [self._finish(example, *cut(ids)) for example, ids in zip(examples, pieces, strict=True)]
+
+    def _sections(self, examples: Sequence[Example]) -> list[Encoded]:
+        texts = [example.text for example in examples]
+        batch = self.tokenizer(texts, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+        result = []
+        for example, ids, offsets in zip(examples, batch["input_ids"], batch["offset_mapping"], strict=True):
+            kept = ids
+            if len(ids) > self.room:
+                places = chosen_pieces(sections_of(example.text, self.ranked), offsets, self.room)
+                kept = [ids[place] for place in places]
+            result.append(self._finish(example, [[*self._start, *kept, *self._end]], len(kept) < len(ids)))
+        return result
 
     def _pairs(self, examples: Sequence[Example]) -> list[Encoded]:
         firsts = self._pieces([example.text for example in examples])
@@ -72,15 +121,17 @@ class Encoder:
         return [self._pair(*item) for item in zip(examples, firsts, seconds, strict=True)]
 
     def _pair(self, example: Example, first: list[int], second: list[int]) -> Encoded:
-        """`[CLS] first [SEP] second [SEP]`; the longer text gives way until both fit."""
-        room = self.max_length - len(self._start) - 2 * len(self._end)
-        keep_second = min(len(second), max(room // 2, room - len(first)))
-        keep_first = min(len(first), room - keep_second)
-        is_cut = keep_first < len(first) or keep_second < len(second)
-        left = [*self._start, *first[:keep_first], *self._end]
-        right = [*second[:keep_second], *self._end]
-        types = [0] * len(left) + [1] * len(right) if self.has_token_types else None
-        return Encoded(left + right, types, is_cut, 0, label=self._label_index.get(example.label or "", -1))
+        """`[CLS] first [SEP] second [SEP]`; the longer text gives way until both fit, or is read in windows."""
+        along = paired_windows(len(first), len(second), self.room - len(self._between))
+        label = self._label_index.get(example.label or "", -1)
+        is_cut = not self.reads_all and len(along) > 1
+        rows = []
+        for of_first, of_second in along if self.reads_all else along[:1]:
+            left = [*self._start, *first[of_first.start : of_first.stop], *self._between]
+            right = [*second[of_second.start : of_second.stop], *self._end]
+            types = [0] * len(left) + [1] * len(right) if self.has_token_types else None
+            rows.append(Encoded(left + right, types, is_cut, 0, label=label))
+        return _in_windows(rows)
 
     def _relations(self, examples: Sequence[Example]) -> list[Encoded]:
         marked = [_mark(example) for example in examples]
@@ -93,16 +144,15 @@ class Encoder:
     ) -> Encoded:
         """Keeps the stretch around the two mentions, markers included, when the text is too long."""
         at = [next(index for index, (_, end) in enumerate(offsets) if end > place) for place in places]
-        room = self.max_length - len(self._start) - len(self._end)
         low, high = min(at), max(at) + 1
-        first = max(0, min(low - max(0, room - (high - low)) // 2, len(ids) - room))
-        kept = ids[first : first + room]
-        head, tail = (place - first + len(self._start) if place < first + room else 0 for place in at[:2])
+        first = max(0, min(low - max(0, self.room - (high - low)) // 2, len(ids) - self.room))
+        kept = ids[first : first + self.room]
+        head, tail = (place - first + len(self._start) if place < first + self.room else 0 for place in at[:2])
         return Encoded(
             [*self._start, *kept, *self._end],
             None,
             len(kept) < len(ids),
-            int(high > first + room),
+            int(high > first + self.room),
             label=self._label_index.get(example.label or "", -1),
             markers=(head, tail),
         )
@@ -112,9 +162,19 @@ class Encoder:
         known = dict.fromkeys(words)
         # The blank makes byte-level word pieces (RoBERTa's) those of a word inside a text; to others it means nothing.
         pieces = dict(zip(known, self._pieces([f" {word}" for word in known]), strict=True))
-        return [self._sentence(example, [pieces[word] for word in example.tokens]) for example in examples]
+        encode = self._word_pieces if self.card.scores_pieces() else self._sentence
+        return [encode(example, [pieces[word] for word in example.tokens]) for example in examples]
+
+    def _word_pieces(self, example: Example, words: list[list[int]]) -> Encoded:
+        """Every piece as a word of its own with the tag of its word, as published pipelines train and score."""
+        counts = tuple(max(1, len(word)) for word in words)
+        pieces = [[piece] for word in words for piece in word or [self.tokenizer.unk_token_id]]
+        tags = tags_by_piece(example.tags or ["O"] * len(words), counts)
+        return replace(self._sentence(replace(example, tags=tags), pieces), piece_counts=counts)
 
     def _sentence(self, example: Example, words: list[list[int]]) -> Encoded:
+        if self.reads_all:
+            return self._sentence_windows(example.tags or ("O",) * len(words), words)
         ids, tags = list(self._start), [-100] * len(self._start)
         starts: list[int] = []
         limit = self.max_length - len(self._end)
@@ -132,20 +192,40 @@ class Encoder:
         tags += [-100] * len(self._end)
         return Encoded([*ids, *self._end], None, is_cut, lost, piece_tags=tags, word_starts=starts)
 
-    def _finish(self, example: Example, ids: list[int], is_cut: bool) -> Encoded:
+    def _sentence_windows(self, tags: Sequence[str], words: list[list[int]]) -> Encoded:
+        """Every word is tagged in one window only; of a word longer than a window its start is read."""
+        read = [(word or [self.tokenizer.unk_token_id])[: self.room] for word in words]
+        is_cut = any(len(word) > self.room for word in words)
+        rows = []
+        for span, own in word_windows([len(word) for word in read], self.room):
+            ids, piece_tags = list(self._start), [-100] * len(self._start)
+            starts = []
+            for place in span:
+                starts += [len(ids)] if place in own else []
+                tag = self._tag_index.get(tags[place], -100) if place in own else -100
+                ids += read[place]
+                piece_tags += [tag] + [-100] * (len(read[place]) - 1)
+            piece_tags += [-100] * len(self._end)
+            rows.append(Encoded([*ids, *self._end], None, is_cut, 0, piece_tags=piece_tags, word_starts=starts))
+        return _in_windows(rows)
+
+    def _finish(self, example: Example, rows: list[list[int]], is_cut: bool) -> Encoded:
         if self.card.kind != "multilabel":
-            return Encoded(ids, None, is_cut, 0, label=self._label_index.get(example.label or "", -1))
+            label = self._label_index.get(example.label or "", -1)
+            return _in_windows([Encoded(ids, None, is_cut, 0, label=label) for ids in rows])
         has, missing = set(example.labels), set(example.missing)
         vector = [float("nan") if label in missing else float(label in has) for label in self.card.labels]
-        return Encoded(ids, None, is_cut, 0, label_vector=vector)
+        return _in_windows([Encoded(ids, None, is_cut, 0, label_vector=vector) for ids in rows])
 
-    def _cut(self, ids: list[int]) -> tuple[list[int], bool]:
-        room = self.max_length - len(self._start) - len(self._end)
-        is_cut = len(ids) > room
+    def _cut(self, ids: list[int]) -> tuple[list[list[int]], bool]:
+        is_cut = len(ids) > self.room
         if is_cut and self.long_text == "head_tail":
-            head = int(room * HEAD_SHARE)
-            ids = ids[:head] + ids[len(ids) - (room - head) :]
-        return [*self._start, *ids[:room], *self._end], is_cut
+            ids = head_and_tail(ids, self.room)
+        return [[*self._start, *ids[: self.room], *self._end]], is_cut
+
+    def _windows(self, ids: list[int]) -> tuple[list[list[int]], bool]:
+        spans = windows(len(ids), self.room)
+        return [[*self._start, *ids[span.start : span.stop], *self._end] for span in spans], False
 
     def _pieces(self, texts: list[str]) -> list[list[int]]:
         if not texts:
@@ -164,6 +244,21 @@ def tag_names(card: Card) -> list[str]:
 def num_outputs(card: Card) -> int:
     """Width of the head."""
     return len(tag_names(card)) or len(card.labels)
+
+
+def _around(tokenizer: Any) -> tuple[list[int], list[int]]:
+    """The pieces before and after every text. T5 has one after it; a decoder that has none gets one before it, so that
+    an empty text can be read."""
+    pieces: list[int] = tokenizer("")["input_ids"]
+    first, last = tokenizer.bos_token_id, tokenizer.eos_token_id
+    if not pieces:
+        return [next((piece for piece in (first, last, tokenizer.unk_token_id) if piece is not None), 0)], []
+    num_before = 0 if pieces == [last] and first != last else 1
+    return pieces[:num_before], pieces[num_before:]
+
+
+def _in_windows(rows: Sequence[Encoded]) -> Encoded:
+    return replace(rows[0], further=tuple(rows[1:])) if len(rows) > 1 else rows[0]
 
 
 def _mark(example: Example) -> tuple[str, tuple[int, ...]]:

@@ -17,6 +17,7 @@ from clinpeft.errors import BadInput, GateRefused
 from clinpeft.files import sha256_file
 from clinpeft.recount import Recounted, parser_of
 from clinpeft.sources.base import SOURCES
+from clinpeft.tasks.base import Example, Span
 
 SplitName = Literal["train", "validation", "test"]
 SHOWN_IDS = 5
@@ -34,6 +35,8 @@ class Comparison:
     num_examples: int = 0
     num_texts: int = 0
     """Examples whose text was compared too."""
+    num_spans: int = 0
+    """Entities, heads and tails whose offsets were compared too."""
     num_left_out: int = 0
     """Examples that the second parser finds and the dataset lacks."""
     differences: dict[str, list[str]] = field(default_factory=dict)
@@ -53,10 +56,11 @@ class Comparison:
             for label in labels
         ]
         texts = f"{self.num_texts:,} texts" if self.num_texts else "no texts"
+        spans = f", the offsets of {self.num_spans:,} mentions" if self.num_spans else ""
         return [
             f"{'label':<{width}}  {'builder':>9}  {'recount':>9}",
             *rows,
-            f"{self.num_examples:,} examples and {texts} compared; {self.num_left_out:,} more in the raw files",
+            f"{self.num_examples:,} examples{spans} and {texts} compared; {self.num_left_out:,} more in the raw files",
         ]
 
     def problem(self) -> str | None:
@@ -124,7 +128,7 @@ def _compare(dataset: TaskDataset, recounted: Iterable[Recounted]) -> Comparison
         elif id_ not in built:
             left_out.append(id_)
         else:
-            _compare_example(id_, one, *built[id_], found)
+            _compare_example(id_, one, built[id_], found)
         seen.add(id_)
     if not seen & built.keys():
         raise GateRefused(
@@ -140,26 +144,52 @@ def _compare(dataset: TaskDataset, recounted: Iterable[Recounted]) -> Comparison
     return found
 
 
-def _compare_example(id_: str, one: Recounted, labels: tuple[str, ...], text: bytes, found: Comparison) -> None:
+@dataclass(frozen=True, slots=True)
+class _Built:
+    """What is compared of an example of the dataset."""
+
+    labels: tuple[str, ...]
+    """Sorted."""
+    text: bytes
+    """Its digest."""
+    spans: tuple[tuple[int, int, str], ...]
+    """Entities in order of the text, or head and tail."""
+
+
+def _compare_example(id_: str, one: Recounted, built: _Built, found: Comparison) -> None:
     found.recounted.update(one.labels)
-    if tuple(sorted(one.labels)) != labels:
+    if tuple(sorted(one.labels)) != built.labels:
         found.add("with other labels", id_)
+    if one.spans is not None:
+        found.num_spans += len(one.spans)
+        if one.spans != built.spans:
+            found.add("with other offsets", id_)
     if one.text is not None:
         found.num_texts += 1
-        if _digest(one.text, one.text_b) != text:
+        if _digest(one.text, one.text_b) != built.text:
             found.add("with another text", id_)
 
 
-def _built(dataset: TaskDataset, found: Comparison) -> dict[str, tuple[tuple[str, ...], bytes]]:
-    """Sorted labels and the text's digest of every example, by hashed id."""
+def _built(dataset: TaskDataset, found: Comparison) -> dict[str, _Built]:
+    """Every example by hashed id."""
     built = {}
     for split in get_args(SplitName):
         for example in dataset.examples(split):
             labels = labels_of(example, dataset.card.kind)
             found.built.update(labels)
-            built[example.example] = tuple(sorted(labels)), _digest(example.text, example.text_b)
+            text = _digest(example.text, example.text_b)
+            built[example.example] = _Built(tuple(sorted(labels)), text, _spans(example))
     found.num_examples = len(built)
     return built
+
+
+def _spans(example: Example) -> tuple[tuple[int, int, str], ...]:
+    arguments = [span for span in (example.head, example.tail) if span is not None]
+    return tuple((span.start, span.end, span.label) for span in arguments or sorted(example.spans, key=_place_in_text))
+
+
+def _place_in_text(span: Span) -> tuple[int, int, str]:
+    return span.start, span.end, span.label
 
 
 def _site_key() -> bytes:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any, ClassVar
 
-from clinpeft.launchers.base import Launcher
+from clinpeft.launchers.base import Ended, Function, Launcher
 
 
 class Local(Launcher):
@@ -13,5 +13,5 @@ class Local(Launcher):
 
     title: ClassVar[str] = "one run after the other, in this process"
 
-    def map(self, function: Callable[[Any], Any], jobs: Sequence[Any]) -> Iterator[Any]:
-        return map(function, jobs)
+    def map(self, function: Function, jobs: Sequence[Any]) -> Generator[Ended, None, None]:
+        return (Ended(number, function(job)) for number, job in enumerate(jobs))

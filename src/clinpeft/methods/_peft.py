@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import json
+import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
-
-from pydantic import Field
+from typing import TYPE_CHECKING, Any
 
 from clinpeft.errors import BadInput
-from clinpeft.methods.base import ADAPTER_FILE, Context, Method, freeze, load_head, save_head
+from clinpeft.methods._targets import linear_maps
+from clinpeft.methods.base import ADAPTER_FILE, Context, Method, freeze, load_head, save_head, train_in_float32
 
 if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
     from clinpeft.models.catalogue import ModelCard
     from clinpeft.models.load import ClinicalModel
+
+
+CONFIG_FILE = "adapter_config.json"
+
+# peft imports bitsandbytes where it is installed, which then asks for kernels that nothing here uses.
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 
 class _PeftMethod(Method):
@@ -24,14 +35,24 @@ class _PeftMethod(Method):
         """peft's configuration for a model."""
         raise NotImplementedError
 
+    def suit(self, config: Any, maps: list[nn.Linear]) -> None:
+        """Adapt `config` to the widths of the maps that it names, before they are wrapped."""
+
     def apply(self, model: ClinicalModel, card: ModelCard, context: Context) -> ClinicalModel:
+        freeze(model)
+        with _quiet():
+            config = self.config(card)
+        if not config.is_prompt_learning:
+            self.suit(config, [module for _, module in linear_maps(model.backbone, config)])
+        return self.wrap(model, config)
+
+    def wrap(self, model: ClinicalModel, config: Any) -> ClinicalModel:
+        """Let peft put its layers into the backbone."""
         from peft import get_peft_model
 
-        freeze(model)
-        with warnings.catch_warnings():
-            # peft 0.21 asks every model for a property that transformers 5.23 has renamed.
-            warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
-            model.backbone = get_peft_model(model.backbone, self.config(card))
+        with _quiet():
+            model.backbone = get_peft_model(model.backbone, config)
+        train_in_float32(model)
         return model
 
     def save(self, model: ClinicalModel, folder: Path) -> None:
@@ -39,9 +60,12 @@ class _PeftMethod(Method):
         folder.mkdir(parents=True, exist_ok=True)
         peft_model(model).save_pretrained(folder)
         (folder / "README.md").unlink(missing_ok=True)
-        path = folder / "adapter_config.json"
+        path = folder / CONFIG_FILE
         config = json.loads(path.read_text(encoding="utf-8"))
         config["base_model_name_or_path"] = model.card.hub or model.card.name
+        if isinstance(config.get("target_modules"), list):
+            # peft keeps them in a set, whose order changes from process to process.
+            config["target_modules"].sort()
         path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
         save_head(model, folder)
 
@@ -49,11 +73,17 @@ class _PeftMethod(Method):
         from peft import get_peft_model_state_dict, set_peft_model_state_dict
         from safetensors.torch import load_file
 
-        trained, own = load_file(folder / ADAPTER_FILE), get_peft_model_state_dict(peft_model(model))
+        trained = self.unpack(model, load_file(folder / ADAPTER_FILE))
+        own = get_peft_model_state_dict(peft_model(model))
         if {name: value.shape for name, value in trained.items()} != {name: value.shape for name, value in own.items()}:
             raise BadInput(str(folder / ADAPTER_FILE), "holds other parameters than the method trains on this model")
-        set_peft_model_state_dict(peft_model(model), trained)
+        with _quiet():
+            set_peft_model_state_dict(peft_model(model), trained)
         load_head(model, folder)
+
+    def unpack(self, model: ClinicalModel, stored: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """The adapter's parameters from what the file holds."""
+        return stored
 
     def merge(self, model: ClinicalModel) -> ClinicalModel | None:
         merged = peft_model(model)
@@ -63,50 +93,17 @@ class _PeftMethod(Method):
         return model
 
 
-class _VirtualTokenMethod(_PeftMethod):
-    """Learned virtual tokens: as embeddings before the text, or (prefix) as keys and values in every layer."""
-
-    is_prefix: ClassVar[bool] = False
-    tunable: ClassVar[dict[str, tuple[float, float, Literal["log", "linear"]]]] = {"num_virtual_tokens": (5, 50, "log")}
-
-    num_virtual_tokens: Annotated[int, Field(ge=1, le=200)] = 10
-    """Unless they are a prefix, they take as many positions of the model's length."""
-
-    def extra_positions(self) -> int:
-        return 0 if self.is_prefix else self.num_virtual_tokens
-
-    def apply(self, model: ClinicalModel, card: ModelCard, context: Context) -> ClinicalModel:
-        from clinpeft.methods._virtual_tokens import VirtualTokens
-
-        model = super().apply(model, card, context)
-        model.backbone = VirtualTokens(
-            model.backbone,
-            self.num_virtual_tokens,
-            is_prefix=self.is_prefix,
-            first_position=card.architecture().reserved_positions,
-        )
-        return model
-
-    def load(self, model: ClinicalModel, folder: Path) -> None:
-        """peft saves the tokens that a re-parametrisation came to; from then on they are read as they are."""
-        super().load(model, folder)
-        peft_model(model).active_peft_config.inference_mode = True
-
-    def merge(self, model: ClinicalModel) -> ClinicalModel | None:
-        return None
-
-    def sizes(self, card: ModelCard) -> dict[str, Any]:
-        """What peft's prompt-learning configurations share; peft cannot guess all of it for every family."""
-        return {
-            "task_type": "FEATURE_EXTRACTION",
-            "num_virtual_tokens": self.num_virtual_tokens,
-            "token_dim": card.hidden_size if self.is_prefix else card.embedding_size or card.hidden_size,
-            "num_attention_heads": card.num_heads,
-            "num_layers": card.num_layers,
-            "num_transformer_submodules": 1,
-        }
-
-
 def peft_model(model: ClinicalModel) -> Any:
     """The peft wrapper of a model's backbone."""
     return getattr(model.backbone, "wrapped", model.backbone)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without peft's warnings about what is meant."""
+    with warnings.catch_warnings():
+        # peft 0.21 asks every model for a property that transformers 5.23 has renamed.
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+        # Of VeRA, RandLoRA and TinyLoRA, whose frozen random matrices come from a seed and are not saved.
+        warnings.filterwarnings("ignore", "Specified to not (save|load) .* state dictionary", UserWarning)
+        yield

@@ -91,11 +91,18 @@ class Method(Frozen):
         return torch.optim.AdamW(groups, betas=(0.9, 0.999), eps=1e-8, fused=True)
 
     def after_step(self, model: ClinicalModel, step: int) -> None:
-        """Called after every optimiser step."""
+        """Called after every optimiser step, counted from 1, while the gradients are still there."""
 
     def extra_loss(self, model: ClinicalModel) -> torch.Tensor | None:
         """A penalty added to the training loss only."""
         return None
+
+    def training_state(self, model: ClinicalModel) -> dict[str, torch.Tensor]:
+        """What the method has gathered in `after_step`, beside the trainable parameters: part of a checkpoint."""
+        return {}
+
+    def load_training_state(self, model: ClinicalModel, state: dict[str, torch.Tensor]) -> None:
+        """Go on from what `training_state` gave, in a model that this method has been applied to."""
 
     def save(self, model: ClinicalModel, folder: Path) -> None:
         """Write the trained part of the backbone and the whole head to `folder`, as safetensors."""
@@ -156,6 +163,24 @@ def resolve_method(choice: MethodChoice) -> tuple[Method, MethodSpec]:
 def method_of(spec: MethodSpec) -> Method:
     """The method that a MethodSpec describes."""
     return parse(METHODS.get(spec.name), spec.options, f"method '{spec.name}'")
+
+
+def split_groups(groups: list[dict[str, Any]], faster: set[int], ratio: float) -> list[dict[str, Any]]:
+    """The optimiser's groups with `ratio` times the rate for the parameters whose `id` is in `faster`."""
+    split = []
+    for group in groups:
+        for factor, is_in in ((1.0, False), (ratio, True)):
+            members = [parameter for parameter in group["params"] if (id(parameter) in faster) == is_in]
+            if members:
+                split.append({**group, "params": members, "lr": factor * group["lr"]})
+    return split
+
+
+def train_in_float32(model: ClinicalModel) -> None:
+    """What trains is kept in float32 whatever the checkpoint's number format: small updates would be rounded away."""
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
 
 
 def freeze(model: ClinicalModel) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from clinpeft.methods.base import Context, Method
+from clinpeft.methods.base import Context, Method, train_in_float32
 
 if TYPE_CHECKING:
     from clinpeft.models.catalogue import ModelCard
@@ -21,6 +21,7 @@ class Full(Method):
     def apply(self, model: ClinicalModel, card: ModelCard, context: Context) -> ClinicalModel:
         for parameter in model.parameters():
             parameter.requires_grad_(True)
+        train_in_float32(model)
         return model
 
     def merge(self, model: ClinicalModel) -> ClinicalModel | None:

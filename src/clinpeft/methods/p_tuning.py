@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from clinpeft.methods._peft import _VirtualTokenMethod
+from clinpeft.methods._prompt import _PromptMethod
 
 if TYPE_CHECKING:
     from clinpeft.models.catalogue import ModelCard
 
 
-class PTuning(_VirtualTokenMethod):
+class PTuning(_PromptMethod):
     """Virtual tokens before the text come out of a multi-layer perceptron that trains (Liu et al., AI Open 2023)."""
 
     title: ClassVar[str] = "P-tuning: virtual tokens made by a small network"

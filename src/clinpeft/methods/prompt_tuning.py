@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from clinpeft.methods._peft import _VirtualTokenMethod
+from clinpeft.methods._prompt import _PromptMethod
 
 if TYPE_CHECKING:
     from clinpeft.models.catalogue import ModelCard
 
 
-class PromptTuning(_VirtualTokenMethod):
+class PromptTuning(_PromptMethod):
     """Embeddings of virtual tokens before the text train (Lester et al., EMNLP 2021)."""
 
     title: ClassVar[str] = "prompt tuning: learned embeddings before the text"

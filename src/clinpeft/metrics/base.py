@@ -32,6 +32,10 @@ class Predictions:
     missing: npt.NDArray[np.bool_] | None = None
     gold_tags: tuple[tuple[str, ...], ...] = ()
     predicted_tags: tuple[tuple[str, ...], ...] = ()
+    word_ends: tuple[tuple[int, ...], ...] = ()
+    """Of entities: where each word ends in the text, exclusive; empty where that is not known."""
+    piece_counts: tuple[tuple[int, ...], ...] = ()
+    """Of entities scored by word pieces: how many pieces each word has; the tags are then those of the pieces."""
     positive: int | None = None
     """Index of the positive class."""
     thresholds: Floats | None = None
@@ -68,4 +72,4 @@ class Metric(Frozen):
         raise NotImplementedError
 
 
-METRICS: Registry[Metric] = Registry("metric", "clinpeft.metrics", Metric, apart=("intervals", "thresholds"))
+METRICS: Registry[Metric] = Registry("metric", "clinpeft.metrics", Metric, apart=("compare", "intervals", "thresholds"))

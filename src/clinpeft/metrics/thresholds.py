@@ -24,7 +24,8 @@ SCORED: tuple[Kind, ...] = ("classification", "pairs", "relations", "multilabel"
 def metrics_for(kind: Kind, num_labels: int) -> list[str]:
     """Names of the metrics that are reported for a task beside its headline metric."""
     if kind == "entities":
-        return ["entity-f1", "entity-f1-macro", "entity-f1-conlleval", "entity-f1-lenient", "token-f1"]
+        spans = ["entity-f1", "entity-f1-macro", "entity-f1-conlleval", "entity-f1-relaxed", "entity-f1-lenient"]
+        return [*spans, "token-f1"]
     if kind == "relations":
         return ["relation-f1", "f1-macro", "accuracy"]
     if kind == "multilabel":

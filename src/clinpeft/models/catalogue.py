@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -54,8 +54,12 @@ class ModelCard(Frozen):
     num_heads: int
     max_positions: int
     """Longest input in word pieces."""
-    pooling: Literal["mean", "first"] = "first"
-    """How a text becomes one vector: the mean over its word pieces, or the first piece through a pooler."""
+    config: Mapping[str, Any] = {}
+    """What transformers' configuration is told besides these sizes and what the family's checkpoints share."""
+    has_pooler: bool = True
+    """False where the checkpoint lacks the pooler that its family has, or is counted without it."""
+    pooling: Literal["mean", "first", "last"] = "first"
+    """How a text becomes one vector: the mean over its word pieces, the first piece through a pooler, or the last."""
     licence: str
     gated: bool = False
     contamination: tuple[str, ...] = ()
@@ -191,6 +195,14 @@ def _from_folder(name: str, folder: Path, hub: str | None = None, revision: str 
     return ResolvedModel(card, folder, _weights_sha256(str(weights)))
 
 
+def holds(folder: Path, tensor: str) -> bool:
+    """Whether the weights of a folder have a tensor of that name, whatever stands before it."""
+    from safetensors import safe_open
+
+    with safe_open(folder / WEIGHTS, "np") as weights:
+        return any(name == tensor or name.endswith("." + tensor) for name in weights.keys())  # noqa: SIM118
+
+
 def _refuse_damage(weights: Path) -> None:
     """The header of a safetensors file says how long it must be: a broken copy is found before anything is trained."""
     from safetensors import SafetensorError, safe_open
@@ -220,18 +232,17 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 def card_from_config(name: str, config: dict[str, Any], where: str, folder: Path | None = None) -> ModelCard:
     """The card of a checkpoint from its configuration, and from what else lies in its folder."""
-    family_name = str(config["model_type"])
+    family_name = str(config["model_type"]).replace("_", "-")
     if family_name not in FAMILIES:
         raise BadInput(where, f"family '{family_name}' is not known", f"known: {', '.join(FAMILIES.names())}")
+    family_name = FAMILIES.get(family_name).variant(config) or family_name
     family = FAMILIES.get(family_name)
     try:
-        sizes = [
-            int(config[key])
-            for key in (family.hidden_size, family.num_layers, family.num_heads, "max_position_embeddings")
-        ]
+        sizes = [int(config[key]) for key in (family.hidden_size, family.num_layers, family.num_heads)]
+        positions = int(config.get(family.num_positions) or family.usual_positions or config[family.num_positions])
     except (KeyError, TypeError, ValueError):
         raise BadInput(f"{where}/config.json", f"lacks a size that family '{family_name}' needs") from None
-    hidden_size, num_layers, num_heads, positions = sizes
+    hidden_size, num_layers, num_heads = sizes
     return ModelCard(
         name=name,
         title=f"{family_name} from a local folder",
@@ -243,17 +254,18 @@ def card_from_config(name: str, config: dict[str, Any], where: str, folder: Path
         num_layers=num_layers,
         num_heads=num_heads,
         max_positions=positions - family.reserved_positions,
-        pooling=_pooling(folder),
+        pooling=_pooling(family, folder),
         licence="unknown",
     )
 
 
-def _pooling(folder: Path | None) -> Literal["mean", "first"]:
-    """A folder of sentence-transformers says how its model pools; others read the first piece."""
+def _pooling(family: type[Family], folder: Path | None) -> Literal["mean", "first", "last"]:
+    """A folder of sentence-transformers says how its model pools; others are read where their family's are."""
     path = folder / "1_Pooling" / "config.json" if folder else None
-    if path is None or not path.is_file():
-        return "first"
-    return "mean" if _json_object(path, "is no JSON object").get("pooling_mode_mean_tokens") else "first"
+    said = _json_object(path, "is no JSON object") if path is not None and path.is_file() else {}
+    if family.reads_last or said.get("pooling_mode_lasttoken"):
+        return "last"
+    return "mean" if family.reads_mean or said.get("pooling_mode_mean_tokens") else "first"
 
 
 def _json_object(path: Path, rule: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,26 +11,40 @@ from torch import nn
 from torch.nn import functional
 
 from clinpeft.data.batch import Batch
+from clinpeft.data.long_text import WindowPooling
 from clinpeft.errors import BadInput
 from clinpeft.models.attention import register
-from clinpeft.models.catalogue import WEIGHTS, ModelCard, ResolvedModel
+from clinpeft.models.catalogue import WEIGHTS, ModelCard, ResolvedModel, holds
+from clinpeft.models.windows import WindowPool, window_pooling_of
 from clinpeft.spec import Kind
 
-Pooling = Literal["mean", "first", "words", "markers"]
+Pooling = Literal["mean", "first", "last", "words", "markers"]
 
-DROPOUTS = ("attention_probs_dropout_prob", "hidden_dropout_prob", "attention_dropout", "dropout")
+DROPOUTS = (
+    *("attention_probs_dropout_prob", "hidden_dropout_prob", "attention_dropout", "dropout"),
+    *("hidden_dropout", "dropout_rate", "embedding_dropout", "mlp_dropout"),
+)
 """What the families' configurations call the backbone's dropout."""
 
 
 class Head(nn.Module):
     """Turns hidden states [B, L, H] into logits: [B, k], or [B, L, k] for entities.
 
-    A text is the mean over its word pieces or its first piece (as the model's card says); a relation is the pair of
-    states at its two start markers (Baldini Soares et al., ACL 2019); an entity tag is read off each word piece.
+    A text is the mean over its word pieces, its first piece or its last (as the model's card says); a relation is the
+    pair of states at its two start markers (Baldini Soares et al., ACL 2019), or the last piece where only that has
+    seen both mentions; an entity tag is read off each word piece.
     `pooler` is BERT's dense layer with tanh, made here (and so trained and saved) when the checkpoint lacks one.
     """
 
-    def __init__(self, pooling: Pooling, hidden_size: int, num_outputs: int, *, has_pooler: bool) -> None:
+    def __init__(
+        self,
+        pooling: Pooling,
+        hidden_size: int,
+        num_outputs: int,
+        *,
+        has_pooler: bool,
+        windows: WindowPooling = "mean",
+    ) -> None:
         super().__init__()
         self.pooling: Pooling = pooling
         self.pooler = nn.Linear(hidden_size, hidden_size) if has_pooler else None
@@ -39,14 +54,21 @@ class Head(nn.Module):
             if layer is not None:
                 nn.init.normal_(layer.weight, std=0.02)
                 nn.init.zeros_(layer.bias)
+        self.windows = WindowPool(windows, hidden_size)
 
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Logits from the features of a text, a pair of mentions, or every word piece."""
+    def forward(self, features: torch.Tensor, num_windows: Sequence[int] | None = None) -> torch.Tensor:
+        """Logits from the features of a text, a pair of mentions, or every word piece.
+
+        num_windows: rows of each text where long ones stand in several; their logits become one, but for entities.
+        """
         if self.pooler is not None:
             features = torch.tanh(self.pooler(features))
         scaled = functional.layer_norm(features, features.shape[-1:])
-        logits: torch.Tensor = self.out(self.dropout(scaled))
-        return logits.float()
+        logits: torch.Tensor = self.out(self.dropout(scaled)).float()
+        if num_windows is None or self.pooling == "words":
+            return logits
+        pooled: torch.Tensor = self.windows(logits, scaled, num_windows)
+        return pooled
 
     def pool(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
         """What the head reads of the states: [B, H], [B, 2 H] for relations, all [B, L, H] for entities."""
@@ -58,6 +80,9 @@ class Head(nn.Module):
             assert batch.markers is not None
             rows = torch.arange(hidden.shape[0], device=hidden.device).unsqueeze(1)
             return hidden[rows, batch.markers].flatten(1)
+        if self.pooling == "last":
+            # Padding is on the right.
+            return hidden[torch.arange(len(hidden), device=hidden.device), batch.attention_mask.sum(1) - 1]
         mask = batch.attention_mask.unsqueeze(-1).to(hidden.dtype)
         return (hidden * mask).sum(1) / mask.sum(1)
 
@@ -71,12 +96,13 @@ class ClinicalModel(nn.Module):
         config: Any = backbone.config
         self.attention: str = config._attn_implementation
         """What computes it: our own on a CPU (models.attention), else as transformers calls it."""
+        self._has_global_attention = card.architecture().has_global_attention
         # In a tuple: the pooler is the backbone's module, wherever a method moves it, and must not be counted twice.
         self._pooler = (getattr(backbone, "pooler", None),)
 
     def forward(self, batch: Batch) -> torch.Tensor:
         """Logits: [B, k], or [B, L, k] for entities, in float32."""
-        logits: torch.Tensor = self.head(self.features(batch))
+        logits: torch.Tensor = self.head(self.features(batch), batch.num_windows)
         return logits
 
     def features(self, batch: Batch) -> torch.Tensor:
@@ -84,10 +110,23 @@ class ClinicalModel(nn.Module):
         inputs: dict[str, Any] = {"input_ids": batch.input_ids, "attention_mask": batch.attention_mask}
         if batch.token_type_ids is not None:
             inputs["token_type_ids"] = batch.token_type_ids
+        if self._has_global_attention:
+            inputs["global_attention_mask"] = _read_by_all(batch)
         hidden = self.backbone(**inputs).last_hidden_state
         pooler = self._pooler[0]
-        features: torch.Tensor = self.head.pool(hidden, batch) if pooler is None else pooler(hidden)
+        if pooler is None:
+            return self.head.pool(hidden, batch)
+        # ALBERT's pooler is the bare matrix of what is a module elsewhere.
+        features: torch.Tensor = torch.tanh(pooler(hidden[:, 0])) if isinstance(pooler, nn.Linear) else pooler(hidden)
         return features
+
+
+def _read_by_all(batch: Batch) -> torch.Tensor:
+    """int64 [B, L]: 1 for the first piece and the markers of a relation, which every piece attends to and which attend
+    to every piece."""
+    mask = torch.zeros_like(batch.input_ids)
+    mask[:, 0] = 1
+    return mask if batch.markers is None else mask.scatter(1, batch.markers, 1)
 
 
 @dataclass(frozen=True)
@@ -100,46 +139,90 @@ class Sizes:
     total: int
 
 
-def load(model: ResolvedModel, kind: Kind, num_labels: int, seed: int) -> ClinicalModel:
-    """The backbone in float32 with a fresh head; `seed` fixes the head's initial weights.
+def load(
+    model: ResolvedModel,
+    kind: Kind,
+    num_labels: int,
+    seed: int,
+    device: torch.device | None = None,
+    long_text: str = "truncate",
+) -> ClinicalModel:
+    """The backbone in float32 with a fresh head; `seed` fixes the head's initial weights, `device` (by default the CPU)
+    is where it will compute, and is not moved to.
 
     The backbone's dropout is off for every method (docs/decisions/0006-dropout.md): on a CPU it costs up to half of the
     time.
     """
-    card = model.card
-    pooling = pooling_of(kind, card)
-    backbone, has_pooler = _load_backbone(model, wants_pooler=pooling == "first")
-    torch.manual_seed(seed)
-    head = Head(pooling, card.hidden_size, num_labels, has_pooler=pooling == "first" and not has_pooler)
-    return ClinicalModel(backbone, head, card)
+    pooling = pooling_of(kind, model.card)
+    backbone, has_pooler = _load_backbone(model, device, wants_pooler=pooling == "first")
+    windows = window_pooling_of(kind, long_text)
+    return _with_head(backbone, model.card, pooling, num_labels, seed, has_pooler=has_pooler, windows=windows)
+
+
+def from_config(
+    config: Any, card: ModelCard, kind: Kind, num_labels: int, seed: int, *, backbone_seed: int = 0
+) -> ClinicalModel:
+    """The same network with random weights from transformers' configuration; nothing is read.
+
+    Under `torch.device("meta")` it takes no memory: for counting.
+    """
+    family, pooling = card.architecture(), pooling_of(kind, card)
+    _prepare(config, card, None)
+    torch.manual_seed(backbone_seed)
+    if family.model_class is None:
+        from transformers import AutoModel
+
+        options = {"add_pooling_layer": pooling == "first" and card.has_pooler} if family.pooler else {}
+        backbone = AutoModel.from_config(config, **options)
+    else:
+        backbone = _backbone_class(card)(config)
+    pooler = getattr(backbone, "pooler", None)
+    if pooler is not None and not list(pooler.parameters()):
+        backbone.pooler = pooler = None
+    return _with_head(backbone, card, pooling, num_labels, seed, has_pooler=pooler is not None)
 
 
 def pooling_of(kind: Kind, card: ModelCard) -> Pooling:
     """What the head reads, by kind of task."""
     if kind == "entities":
         return "words"
-    return "markers" if kind == "relations" else card.pooling
+    if kind == "relations":
+        return "last" if card.architecture().reads_last else "markers"
+    return card.pooling
 
 
-def _load_backbone(model: ResolvedModel, *, wants_pooler: bool) -> tuple[nn.Module, bool]:
-    from transformers import AutoConfig, AutoModel
+def _with_head(
+    backbone: nn.Module,
+    card: ModelCard,
+    pooling: Pooling,
+    num_labels: int,
+    seed: int,
+    *,
+    has_pooler: bool,
+    windows: WindowPooling = "mean",
+) -> ClinicalModel:
+    torch.manual_seed(seed)
+    needs_pooler = pooling == "first" and not has_pooler
+    head = Head(pooling, card.hidden_size, num_labels, has_pooler=needs_pooler, windows=windows)
+    return ClinicalModel(backbone, head, card)
+
+
+def _load_backbone(model: ResolvedModel, device: torch.device | None, *, wants_pooler: bool) -> tuple[nn.Module, bool]:
+    from transformers import AutoConfig
     from transformers.utils import logging
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     card, family = model.card, model.card.architecture()
     config = AutoConfig.from_pretrained(model.folder, local_files_only=True)
-    setattr(config, family.num_layers, card.num_layers)
-    for name in DROPOUTS:
-        if hasattr(config, name):
-            setattr(config, name, 0.0)
-    keeps_pooler = wants_pooler and family.pooler is not None and _holds(model, f"{family.pooler}.weight")
+    _prepare(config, card, device)
+    keeps_pooler = wants_pooler and family.pooler is not None and holds(model.folder, f"{family.pooler}.weight")
     try:
-        backbone, loading = AutoModel.from_pretrained(
+        backbone, loading = _backbone_class(card).from_pretrained(
             model.folder,
             config=config,
             dtype=torch.float32,
-            attn_implementation="sdpa" if torch.cuda.is_available() or not family.is_bidirectional else register(),
+            attn_implementation=config._attn_implementation,
             local_files_only=True,
             use_safetensors=True,
             trust_remote_code=False,
@@ -157,11 +240,23 @@ def _load_backbone(model: ResolvedModel, *, wants_pooler: bool) -> tuple[nn.Modu
     return backbone, keeps_pooler
 
 
-def _holds(model: ResolvedModel, tensor: str) -> bool:
-    from safetensors import safe_open
+def _backbone_class(card: ModelCard) -> Any:
+    import transformers
 
-    with safe_open(model.folder / WEIGHTS, "pt") as weights:
-        return any(name == tensor or name.endswith("." + tensor) for name in weights.keys())  # noqa: SIM118
+    return getattr(transformers, card.architecture().model_class or "AutoModel")
+
+
+def _prepare(config: Any, card: ModelCard, device: torch.device | None) -> None:
+    """The card's number of layers, no dropout, no cache of keys and values, and who computes the attention."""
+    family = card.architecture()
+    setattr(config, family.num_layers, card.num_layers)
+    for name in DROPOUTS:
+        if hasattr(config, name):
+            setattr(config, name, 0.0)
+    config.use_cache = False
+    on_cpu = device is None or device.type == "cpu"
+    # What transformers chooses for None: torch's fused attention for all architectures that have it.
+    config._attn_implementation = register() if family.calls_attention_interface and on_cpu else None
 
 
 def count_parameters(model: ClinicalModel) -> Sizes:
@@ -169,4 +264,6 @@ def count_parameters(model: ClinicalModel) -> Sizes:
     adapter = sum(parameter.numel() for parameter in model.backbone.parameters() if parameter.requires_grad)
     head = sum(parameter.numel() for parameter in model.head.parameters())
     total = sum(parameter.numel() for parameter in model.parameters())
+    # Packed weights are no parameters to torch.
+    total += sum(getattr(module, "num_quantized", 0) for module in model.modules())
     return Sizes(adapter=adapter, head=head, trainable=adapter + head, total=total)

@@ -28,6 +28,8 @@ class Recounted:
     """The example's text, where the parser makes it independently."""
     text_b: str | None = field(default=None, repr=False)
     """The second text of a pair."""
+    spans: tuple[tuple[int, int, str], ...] | None = None
+    """Start, end (exclusive, in the text) and type: of every entity in order of the text, or of head and tail."""
 
 
 def parser_of(source: str) -> Callable[[str, Path, Options], Iterator[Recounted]] | None:

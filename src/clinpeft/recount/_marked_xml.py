@@ -10,6 +10,8 @@ from itertools import groupby
 
 from clinpeft.recount._release_files import decoded
 
+Spans = tuple[tuple[int, int, str], ...]
+"""Start, end (exclusive, in the line) and type, in order."""
 _TEXT = re.compile(r"<TEXT><!\[CDATA\[(.*?)]]></TEXT>", re.DOTALL)
 _TAG = re.compile(r"""<([A-Z0-9]+)((?:\s+\w+\s*=\s*(?:"[^"]*"|'[^']*'))+)\s*/?>""")
 _ATTRIBUTE = re.compile(r"""(\w+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
@@ -70,8 +72,8 @@ def characters(text: str, *, is_decoded: bool) -> list[Character]:
     return [Character(_NAME.sub(_character, part[0]), *part.span()) for part in parts]
 
 
-def lines(text: str, stretches: Sequence[Stretch], *, is_decoded: bool) -> Iterator[tuple[int, str, tuple[str, ...]]]:
-    """(number from 1, line, types of its stretches) of lines with a word; of those in conflict the longest stays."""
+def lines(text: str, stretches: Sequence[Stretch], *, is_decoded: bool) -> Iterator[tuple[int, str, Spans]]:
+    """(number from 1, line, its stretches) of lines with a word; of those in conflict the longest stays."""
     seen = characters(text, is_decoded=is_decoded)
     words, row_of = _words(seen)
     letters = [_letters(seen, stretch) for stretch in stretches]
@@ -81,17 +83,21 @@ def lines(text: str, stretches: Sequence[Stretch], *, is_decoded: bool) -> Itera
         hit = {words[at] for at in letters[number] if words[at]}
         if not hit & owner.keys():
             owner |= dict.fromkeys(hit, number)
-    rows: dict[int, dict[int, str]] = {}
-    for word, row in row_of.items():
-        types = rows.setdefault(row, {})
-        if word in owner:
-            types[owner[word]] = stretches[owner[word]].type
-    whole = "".join(letter.letter for letter in seen).split("\n")
-    for row, types in sorted(rows.items()):
-        yield row, whole[row - 1].removesuffix("\r"), tuple(sorted(types.values()))
+    covered: dict[tuple[int, int], list[int]] = {}
+    for number, places in enumerate(letters):
+        for at in places:
+            if words[at] and owner.get(words[at]) == number:
+                covered.setdefault((row_of[words[at]], number), []).append(at)
+    line_start = 0
+    for row, line in enumerate("".join(letter.letter for letter in seen).split("\n"), start=1):
+        if row in row_of.values():
+            found = [(at, stretches[number].type) for (of, number), at in covered.items() if of == row]
+            spans = ((at[0] - line_start, at[-1] + 1 - line_start, kind) for at, kind in found)
+            yield row, line.removesuffix("\r"), tuple(sorted(spans))
+        line_start += len(line) + 1
 
 
-def lines_as_published(text: str, stretches: Sequence[Stretch]) -> Iterator[tuple[int, str, tuple[str, ...]]]:
+def lines_as_published(text: str, stretches: Sequence[Stretch]) -> Iterator[tuple[int, str, Spans]]:
     """The same by the published scripts: a label for each character, a later tag over an earlier one."""
     types, is_first = [""] * len(text), [False] * len(text)
     for stretch in stretches:
@@ -99,23 +105,27 @@ def lines_as_published(text: str, stretches: Sequence[Stretch]) -> Iterator[tupl
             types[at], is_first[at] = stretch.type, at == stretch.start
     line_start = 0
     for number, line in enumerate(text.split("\n"), start=1):
-        found: list[str] = []
+        found: list[tuple[int, int, str]] = []
         before = ""
         at = line_start
         for kind, run in groupby(types[line_start : line_start + len(line)]):
             length = len(list(run))
-            num_words = len(text[at : at + length].split())
+            words = [word.span() for word in re.finditer(r"\S+", text[at : at + length])]
             firsts = [
                 is_first[at],
-                *[is_first[min(at + 1, at + length - 1)]] * (num_words - 2),
+                *[is_first[min(at + 1, at + length - 1)]] * (len(words) - 2),
                 is_first[at + length - 1],
             ]
-            for opens in firsts[:num_words]:
-                found += [kind] if kind and (opens or before != kind) else []
+            for opens, (start, end) in zip(firsts, words, strict=False):
+                place = at - line_start
+                if kind and (opens or before != kind):
+                    found.append((place + start, place + end, kind))
+                elif kind:
+                    found[-1] = found[-1][0], place + end, kind
                 before = kind
             at += length
         if line.strip():
-            yield number, line.removesuffix("\r"), tuple(sorted(found))
+            yield number, line.removesuffix("\r"), tuple(found)
         line_start += len(line) + 1
 
 

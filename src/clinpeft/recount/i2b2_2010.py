@@ -74,14 +74,16 @@ def _concept_lines(note: Note) -> Iterator[Recounted]:
             if begin < start + len(line) and start < end:
                 touched = [index for index, (a, b) in enumerate(words) if a < end and begin < b]
                 here.append((-len(touched), touched[:1], KINDS.index(kind), set(touched)))
-        kinds: list[str] = []
+        spans: list[tuple[int, int, str]] = []
         taken: set[int] = set()
         for _, _, rank, touched_words in sorted(here, key=lambda mark: mark[:3]):
             if touched_words and not taken & touched_words:
                 taken |= touched_words
-                kinds.append(KINDS[rank])
+                first, last = words[min(touched_words)], words[max(touched_words)]
+                spans.append((first[0] - start, last[1] - start, KINDS[rank]))
         if words:
-            yield Recounted(f"{note.name}:{number}", tuple(sorted(kinds)), line)
+            kinds = tuple(sorted(kind for *_, kind in spans))
+            yield Recounted(f"{note.name}:{number}", kinds, line, spans=tuple(sorted(spans)))
         start += len(line) + 1
 
 
@@ -110,16 +112,16 @@ def _pairs(note: Note, options: Options, is_paper: bool) -> Iterator[Recounted]:
                 continue
             start, end = note.lines(line_of[first], note.line_of(max(place[1], place_before[1])))
             text = note.text[start:end]
-            if options["markers"] == "replace":
-                marks = [
-                    (a - start, b - start, type_) for (a, b), type_ in ((place_before, kind_before), (place, kind))
-                ]
+            marks = [(a - start, b - start, type_) for (a, b), type_ in ((place_before, kind_before), (place, kind))]
+            is_replaced = options["markers"] == "replace"
+            if is_replaced:
                 text = _with_types(text, marks, is_paper)
+            spans = None if is_replaced else tuple(sorted(marks, key=lambda mark: mark[:2]))
             names = related.get((first, second), ["none"])
             names = names[::-1] if is_paper else sorted(names, key=_label_order)[:1]
             for copy, name in enumerate(names, start=1):
                 number = f":{copy}" if copy > 1 else ""
-                yield Recounted(f"{note.name}.con:{row_before}-{row}{number}", (name,), text)
+                yield Recounted(f"{note.name}.con:{row_before}-{row}{number}", (name,), text, spans=spans)
 
 
 def _related(note: Note, concepts: list[tuple[Stretch, str, int]], is_paper: bool) -> dict[tuple[int, int], list[str]]:

@@ -28,5 +28,5 @@ def recount(task: str, root: Path, options: Options) -> Iterator[Recounted]:
         events = settled(text, tags, _REACH, is_checked=is_training or not is_paper)
         events = [event for event in events if event.type]
         rows = lines_as_published(text, events) if is_paper else lines(text, events, is_decoded=True)
-        for row, line, labels in rows:
-            yield Recounted(f"{number}:{row}", labels, line)
+        for row, line, spans in rows:
+            yield Recounted(f"{number}:{row}", tuple(sorted(kind for *_, kind in spans)), line, spans=spans)

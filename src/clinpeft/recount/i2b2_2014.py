@@ -31,5 +31,5 @@ def recount(task: str, root: Path, options: Options) -> Iterator[Recounted]:
         phi = settled(text, tags, _REACH, is_checked="testing-phi" not in path or not is_paper)
         phi = [tag for tag in phi if tag.type not in left_out]
         rows = lines_as_published(text, phi) if is_paper else lines(text, phi, is_decoded=False)
-        for row, line, labels in rows:
-            yield Recounted(f"{name}:{row}", labels, line)
+        for row, line, spans in rows:
+            yield Recounted(f"{name}:{row}", tuple(sorted(kind for *_, kind in spans)), line, spans=spans)

@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from clinpeft.recount import Options, Recounted
+from clinpeft.recount._leaks import stricter
 from clinpeft.recount._mimic3_stated import main_diagnoses
 from clinpeft.recount._mimic3_tables import (
     Note,
@@ -63,6 +64,8 @@ def recount(task: str, root: Path, options: Options) -> Iterator[Recounted]:
             text = admission_note(text)
         if text is not None and task in {"mimic3-mortality", "mimic3-ventilation"}:
             text = _without_death(text) if admissions[hadm]["HOSPITAL_EXPIRE_FLAG"] else None
+        if text is not None and options.get("leak_filter") == "strict":
+            text = stricter(text)
         if text is not None and labels.get(hadm) and (listed is None or subject in listed):
             yield Recounted(str(hadm), tuple(sorted(labels[hadm])), text)
 
@@ -100,7 +103,8 @@ def _without_death(text: str) -> str | None:
 def _labels(task: str, root: Path, options: Options, admissions: dict[int, Row]) -> dict[int, set[str]]:
     is_paper = options["mode"] == "paper"
     if task == "mimic3-mortality":
-        died = {hadm: whole(row["HOSPITAL_EXPIRE_FLAG"]) for hadm, row in admissions.items()}
+        possible = {hadm: row for hadm, row in admissions.items() if is_paper or not _ends_early(row)}
+        died = {hadm: whole(row["HOSPITAL_EXPIRE_FLAG"]) for hadm, row in possible.items()}
         return {hadm: {("survived", "died")[flag]} for hadm, flag in died.items() if flag is not None}
     if task == "mimic3-length-of-stay":
         days = {hadm: _days(row, is_paper) for hadm, row in admissions.items()}
@@ -129,6 +133,11 @@ def _days(row: Row, keeps_negative: bool) -> str | None:
         if seconds <= last:
             return name
     return "over 14 days"
+
+
+def _ends_early(row: Row) -> bool:
+    """Times of one length compare as text."""
+    return any(row["ADMITTIME"][:19] > row[name][:19] for name in ("DISCHTIME", "DEATHTIME") if row[name])
 
 
 def _short(code: str) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from clinpeft.recount import Options, Recounted
+from clinpeft.recount._leaks import stricter
 
 Row = dict[str, str]
 LONGEST_FIELD = 16 << 20
@@ -73,6 +74,8 @@ def recount(task: str, root: Path, options: Options) -> Iterator[Recounted]:
         text = "\n\n".join(note.text for note in notes).strip() if is_whole else _joined(notes)
         if text is not None and task == "mimic4-mortality":
             text = _quiet(text)
+        if text is not None and options.get("leak_filter") == "strict":
+            text = stricter(text)
         labels = _labels(task, stay.row, codes.get(hadm, set()))
         if labels and text is not None:
             yield Recounted(hadm, labels, text)

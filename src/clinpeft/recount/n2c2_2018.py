@@ -136,8 +136,10 @@ def _num_words(text: str, start: int, end: int) -> int:
 
 
 def _window(note: _Note, start: int, end: int) -> Recounted:
-    labels = sorted(mention.label for mention in note.mentions if start <= mention.start < end)
-    return Recounted(f"{note.name}:{start}", tuple(labels), note.text[start:end])
+    here = [mention for mention in note.mentions if start <= mention.start < end]
+    spans = sorted((mention.start - start, mention.end - start, mention.label) for mention in here)
+    labels = tuple(sorted(mention.label for mention in here))
+    return Recounted(f"{note.name}:{start}", labels, note.text[start:end], spans=tuple(spans))
 
 
 def _pairs(note: _Note, max_distance: int) -> Iterator[Recounted]:
@@ -154,8 +156,9 @@ def _pairs(note: _Note, max_distance: int) -> Iterator[Recounted]:
                 continue
             first, last = sorted((place[one.id], place[two.id]))
             label = f"{one.label}-Drug" if (one.id, two.id) in note.pairs else "none"
-            text = note.text[sentences[first][0] : sentences[last][1]]
-            yield Recounted(f"{note.name}:T{one.id}:T{two.id}", (label,), text)
+            start, end = sentences[first][0], sentences[last][1]
+            spans = tuple((mention.start - start, mention.end - start, mention.label) for mention in (one, two))
+            yield Recounted(f"{note.name}:T{one.id}:T{two.id}", (label,), note.text[start:end], spans=spans)
 
 
 def _sentences(note: _Note) -> Iterator[tuple[int, int]]:

@@ -163,9 +163,10 @@ def _missing(
         absent = [combination for combination in planned if combination not in have]
         if absent:
             examples = dict.fromkeys(f"{task} · {model} · {method}" for task, model, method, _ in absent)
+            why = "left out by its budget, or not run yet" if study.budget else "not run yet"
             yield (
-                f"{len(absent)} of the {len(planned)} runs that {study.name} asks for have no record: not run yet, or "
-                f"the method does not apply ({listed(examples, 3)})."
+                f"{len(absent)} of the {len(planned)} runs that {study.name} asks for have no record: {why}, or the "
+                f"method does not apply ({listed(examples, 3)})."
             )
 
 

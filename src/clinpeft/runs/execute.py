@@ -13,7 +13,7 @@ from clinpeft.data.dataset import TaskDataset
 from clinpeft.data.select import examples_of
 from clinpeft.data.tokenize import Encoded, num_outputs
 from clinpeft.errors import EnvironmentStop
-from clinpeft.files import sha256_file, stopping_when_disk_is_full
+from clinpeft.files import sha256_file, stopping_when_disk_fails
 from clinpeft.methods.base import Context, Method, method_of
 from clinpeft.models.catalogue import ResolvedModel
 from clinpeft.models.load import ClinicalModel, count_parameters, load
@@ -23,6 +23,7 @@ from clinpeft.runs.prepared import prepare_examples
 from clinpeft.runs.progress import Pulse
 from clinpeft.runs.scoring import epoch_judge, in_float32, predictor, write_and_score
 from clinpeft.train.baselines import fit_baseline
+from clinpeft.train.checkpoint import Checkpoints
 from clinpeft.train.engine import Engine, set_up
 from clinpeft.train.loop import Diverged, fit, planned_steps, training_stream
 from clinpeft.train.machine import describe_machine, pick_device, use_threads
@@ -45,6 +46,8 @@ class Job:
     """The headline metric, which picks the best epoch."""
     secret: bytes
     keeps_weights: bool
+    checkpoints: Checkpoints | None = None
+    """Where the training is saved from time to time, and gone on from; None: nowhere."""
 
 
 def execute(job: Job, folder: Path) -> RunRecord:
@@ -53,7 +56,7 @@ def execute(job: Job, folder: Path) -> RunRecord:
     Raises EnvironmentStop when the disk is full and lets an interrupt through: neither ends the run.
     """
     try:
-        with stopping_when_disk_is_full(folder):
+        with stopping_when_disk_fails(folder):
             return _baseline(job, folder) if job.model is None else _train(job, job.model, folder)
     except EnvironmentStop:
         raise
@@ -79,15 +82,32 @@ def _train(job: Job, resolved: ResolvedModel, folder: Path) -> RunRecord:
     stream = training_stream(encoded["train"], options.batch_size, encoder.pad_id, spec.seed)
 
     meter = Meter(device, Pulse(spec.describe()))
-    model = load(resolved, card.kind, num_outputs(card), spec.seed)
+    model = load(resolved, card.kind, num_outputs(card), spec.seed, device, options.long_text)
     context = Context(spec.seed, card.kind, planned_steps(len(encoded["train"]), options), lambda: stream(0))
     model = method.apply(model, resolved.card, context)
-    lengths = [len(item.input_ids) for item in encoded["train"]]
-    engine = set_up(model, options, device, max(lengths))
+    lengths = [len(window.input_ids) for item in encoded["train"] for window in item.windows]
+    most_windows = max(len(item.windows) for item in encoded["train"])
+    saved = job.checkpoints.newest() if job.checkpoints else None
+    pinned = None if saved is None else saved["engine"]
+    engine = set_up(model, options, device, max(lengths), most_windows, pinned)
     predict = predictor(model, card, encoder, engine.precision)
     judge = epoch_judge(job.metric, predict, splits["validation"], encoded["validation"])
     weights = class_weights(splits["train"], card, options.class_weights)
-    fitted = fit(model, method, stream, context.num_steps, card.kind, options, spec.seed, engine, weights, judge, meter)
+    fitted = fit(
+        model,
+        method,
+        stream,
+        context.num_steps,
+        card.kind,
+        options,
+        spec.seed,
+        engine,
+        weights,
+        judge,
+        meter,
+        job.checkpoints,
+        saved,
+    )
 
     with meter.watch.evaluating():
         validation = predict(splits["validation"], encoded["validation"])
@@ -102,7 +122,7 @@ def _train(job: Job, resolved: ResolvedModel, folder: Path) -> RunRecord:
             fitted.tokens,
             length_around(lengths),
             resolved.card,
-            examples=fitted.examples,
+            examples=fitted.examples * len(lengths) // len(encoded["train"]),
             num_distinct=len(lengths),
         ),
         "adapter_bytes": _save(job, method, model, folder),
@@ -118,7 +138,7 @@ def _train(job: Job, resolved: ResolvedModel, folder: Path) -> RunRecord:
             "parameters": Parameters(**vars(count_parameters(model))),
             "cost": cost,
             "work": Work(**fitted.work()),
-            "environment": _environment(engine, max(lengths), options.batch_size),
+            "environment": _environment(engine, max(lengths) * most_windows, options.batch_size),
             "files": _hashes(folder),
         }
     )

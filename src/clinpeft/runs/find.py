@@ -107,9 +107,7 @@ def _refuse_what_is_not_there(study: Study) -> None:
     """Keys of the schema that this version does not carry out are refused, never ignored."""
     train = study.train
     asked = {
-        "budget": study.budget is not None,
         "train.privacy": train.privacy is not None,
-        "train.long_text": train.long_text in {"sections", "windows"},
         "train.group": isinstance(train.group, int),
         "models.pretrain": any(model.pretrain for model in study.models),
         "mode": study.mode == "paper",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from clinpeft.data.card import Card
+from clinpeft.data.spans import tags_by_piece
 from clinpeft.metrics.base import Predictions
 from clinpeft.tasks.base import Example
 
@@ -25,7 +26,8 @@ def write_predictions(
 ) -> None:
     """One row an example, in the dataset's order; subjects are re-keyed by the study's secret.
 
-    Scores are probabilities in float32 as columns `score_<i>` in label order; entities have `predicted` tags.
+    Scores are probabilities in float32 as columns `score_<i>` in label order; entities have `predicted` tags. Where
+    word pieces are scored, both tags are those of pieces, and `pieces` says how many each word has.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -42,8 +44,10 @@ def write_predictions(
             columns[f"score_{index}"] = pa.array(predictions.scores[:, index], pa.float32())
     if card.kind == "entities":
         columns["predicted"] = pa.array([list(tags) for tags in predictions.predicted_tags], pa.list_(pa.string()))
+        if predictions.piece_counts:
+            columns["pieces"] = pa.array([list(row) for row in predictions.piece_counts], pa.list_(pa.int32()))
     if with_gold:
-        columns |= gold_columns(examples, card)
+        columns |= gold_columns(examples, card, predictions.piece_counts)
     pq.write_table(pa.table(columns), path, write_page_checksum=True, compression="zstd")
 
 
@@ -54,7 +58,7 @@ def join_gold(path: Path, examples: Mapping[str, Example], card: Card) -> bytes:
 
     table = pq.read_table(path, page_checksum_verification=True)
     rows = [examples[name] for name in table.column("example").to_pylist()]
-    for name, column in gold_columns(rows, card).items():
+    for name, column in gold_columns(rows, card, _piece_counts(table)).items():
         table = table.append_column(name, column)
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, write_page_checksum=True, compression="zstd")
@@ -62,13 +66,16 @@ def join_gold(path: Path, examples: Mapping[str, Example], card: Card) -> bytes:
     return content
 
 
-def gold_columns(examples: Sequence[Example], card: Card) -> dict[str, Any]:
-    """The columns that hold what is right: `label`, `labels` and `missing`, or `tags`."""
+def gold_columns(examples: Sequence[Example], card: Card, piece_counts: Sequence[Sequence[int]]) -> dict[str, Any]:
+    """The columns that hold what is right: `label`, `labels` and `missing`, or `tags` (of pieces where they count)."""
     import pyarrow as pa
 
     strings = pa.list_(pa.string())
     if card.kind == "entities":
-        return {"tags": pa.array([list(example.tags) for example in examples], strings)}
+        tags = [example.tags for example in examples]
+        if piece_counts:
+            tags = [tags_by_piece(*row) for row in zip(tags, piece_counts, strict=True)]
+        return {"tags": pa.array([list(row) for row in tags], strings)}
     if card.kind == "multilabel":
         return {
             "labels": pa.array([list(example.labels) for example in examples], strings),
@@ -87,9 +94,14 @@ def read_predictions(path: Path, examples: Mapping[str, Example], card: Card) ->
     table = pq.read_table(path, page_checksum_verification=True)
     rows = [examples[name] for name in table.column("example").to_pylist()]
     if card.kind == "entities":
-        return predictions_from(rows, card, predicted_tags=table.column("predicted").to_pylist())
+        predicted = table.column("predicted").to_pylist()
+        return predictions_from(rows, card, predicted_tags=predicted, piece_counts=_piece_counts(table))
     columns = [table.column(f"score_{index}").to_numpy() for index in range(len(card.labels))]
     return predictions_from(rows, card, scores=np.stack(columns, axis=1).astype(np.float64))
+
+
+def _piece_counts(table: Any) -> Sequence[Sequence[int]]:
+    return table.column("pieces").to_pylist() if "pieces" in table.column_names else ()
 
 
 def _rekeyed(secret: bytes, subject: str) -> str:

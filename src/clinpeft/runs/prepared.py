@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from clinpeft.data.dataset import TaskDataset
+from clinpeft.data.sections import ranked_headings
 from clinpeft.data.select import Splits, examples_of
 from clinpeft.data.tokenize import Encoded, Encoder
 from clinpeft.models.catalogue import ResolvedModel
@@ -55,6 +56,13 @@ def _prepared(
 
     dataset = TaskDataset.open(folder)
     tokenizer = AutoTokenizer.from_pretrained(model_folder, local_files_only=True, trust_remote_code=False)
-    encoder = Encoder(tokenizer, dataset.card, max_length=length, long_text=long_text, has_token_types=has_types)
+    encoder = Encoder(
+        tokenizer,
+        dataset.card,
+        max_length=length,
+        long_text=long_text,
+        has_token_types=has_types,
+        ranked=ranked_headings(dataset.card),
+    )
     splits = examples_of(dataset, subset, fold)
     return Prepared(encoder, splits, {name: encoder.encode(examples) for name, examples in splits.items()})

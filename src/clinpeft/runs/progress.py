@@ -29,7 +29,7 @@ class Pulse:
         if not self.is_shown or (now - self.shown < self.SECONDS_BETWEEN and step < num_steps):
             return
         self.shown, seconds = now, now - self.start
-        left = _clock(seconds / step * (num_steps - step))
+        left = clock(seconds / step * (num_steps - step))
         line = f"  {self.name}: step {step}/{num_steps}, loss {loss:.3f}, {tokens / seconds:,.0f} pieces/s, {left} left"
         print(f"{WIPE}{line}", end="", file=sys.stderr, flush=True)
 
@@ -54,9 +54,21 @@ class Progress:
         seconds = time.monotonic() - self.start
         left = seconds / self.done * sum(self.left.values())
         place = f"[{self.num_ended}/{self.num_missing}]".rjust(2 * len(str(self.num_missing)) + 3)
-        tail = f"{_clock(left)} left" if self.left else f"{_clock(seconds)} in all"
+        tail = f"{clock(left)} left" if self.left else f"{clock(seconds)} in all"
         wipe = WIPE if sys.stderr.isatty() else ""
         print(f"{wipe}{place} {run.spec.describe():<66} {_result(record):<34} {tail}", file=sys.stderr, flush=True)
+
+    def stopped(self, limit: str) -> None:
+        """The study's budget is used up."""
+        left = f"{len(self.left)} left out" if self.left else "none left out"
+        print(f"the budget of {limit} is used up: {left}; raise it, and the same command goes on", file=sys.stderr)
+
+
+def clock(seconds: float) -> str:
+    """A duration as a person says it: seconds, minutes or hours."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _result(record: RunRecord) -> str:
@@ -73,9 +85,3 @@ def _weight(run: PlannedRun) -> float:
     if run.role == "baseline":
         return 0.1
     return 1.5 if run.spec.method.name == "full" else 1.0
-
-
-def _clock(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

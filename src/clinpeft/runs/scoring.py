@@ -35,7 +35,8 @@ def predictor(model: ClinicalModel, card: Card, encoder: Encoder, precision: Pre
     def predict(examples: Sequence[Example], encoded: Sequence[Encoded]) -> Predictions:
         if card.kind == "entities":
             tags = predict_tags(model, encoded, encoder.tags, encoder.pad_id, precision)
-            return predictions_from(examples, card, predicted_tags=tags)
+            counts = [item.piece_counts for item in encoded if item.piece_counts is not None]
+            return predictions_from(examples, card, predicted_tags=tags, piece_counts=counts)
         probabilities = predict_scores(model, encoded, card.kind, encoder.pad_id, precision)
         return in_float32(predictions_from(examples, card, probabilities))
 

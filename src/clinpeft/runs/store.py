@@ -11,7 +11,9 @@ import os
 import secrets
 import shutil
 import socket
+import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import yaml
@@ -23,18 +25,20 @@ from clinpeft.files import (
     remove_leftovers,
     replacing_folder,
     sha256_file,
-    stopping_when_disk_is_full,
+    stopping_when_disk_fails,
     write_atomic,
 )
 from clinpeft.frozen import parse_json
 from clinpeft.models.catalogue import ModelCard
-from clinpeft.record import RunRecord
+from clinpeft.record import EventName, RunRecord
 from clinpeft.runs.grid import PlannedRun
 from clinpeft.runs.journal import Journal
+from clinpeft.runs.leases import LOOK_SECONDS, Lease, Watch, Worker, holder_of
 from clinpeft.spec import Study
 
 STUDY = "study.yaml"
 RECORD = "record.json"
+INDEX = ("run", "role", "task", "model", "method", "seed", "fold", "status", "reason", "seconds")
 
 
 class Store:
@@ -42,6 +46,8 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._outcomes: dict[str, tuple[tuple[int, ...], dict[str, str]]] = {}
+        """What the index says of ended runs, with the stamp of the record that was read for it."""
 
     @classmethod
     def open(cls, folder: Path) -> Store:
@@ -57,7 +63,7 @@ class Store:
         """The study as last run."""
         return Study.read(self.folder / STUDY)
 
-    @property
+    @cached_property
     def journal(self) -> Journal:
         """The study's journal."""
         return Journal(self.folder / "journal.jsonl")
@@ -71,13 +77,15 @@ class Store:
         """
         with for_owner_only():
             made = [folder for folder in (self.folder, *self.folder.parents) if not folder.exists()]
-            with stopping_when_disk_is_full(self.folder):
+            with stopping_when_disk_fails(self.folder):
                 self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             before = set(self.folder.iterdir())
             try:
                 with self._locked():
                     remove_leftovers(self.folder)
+                    self._settle()
                     yield
+                    self._settle()
             except BadInput:
                 if not (self.folder / STUDY).exists():
                     _withdraw({self.folder / ".lock", self.folder / "datasets"} - before, made)
@@ -89,7 +97,7 @@ class Store:
         with lock.open("a+", encoding="utf-8") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+            except BlockingIOError:
                 holder = lock.read_text(encoding="utf-8").strip() or "another process"
                 raise EnvironmentStop(
                     f"{self.folder}: the study is running ({holder}); wait for it, or stop it"
@@ -172,29 +180,124 @@ class Store:
         test = read_test(self.run_folder(record.run))
         return record.files if test is None else {**record.files, **test.files}
 
-    def commit(self, run: str, write: Callable[[Path], RunRecord]) -> RunRecord:
-        """Let `write` fill a temporary folder and return the record; then the run appears under its id, whole."""
-        with replacing_folder(self.run_folder(run)) as folder:
-            record = write(folder)
-            write_atomic(folder / RECORD, record.model_dump_json(by_alias=True, indent=1) + "\n")
+    def has_ended(self, run: str) -> bool:
+        """Whether a run has a record, and is not planned anew."""
+        if not (self.run_folder(run) / RECORD).is_file():
+            return False
+        last = self.journal.last_of(run)
+        return last is None or last.event != "planned"
+
+    def lease(self, run: str) -> Lease | None:
+        """The right to write a run, as soon as no living worker holds it; None when the run has ended.
+
+        A run that is planned anew loses its old record now.
+        """
+        watch = Watch(self._lease_file(run))
+        while True:
+            with self.journal.locked():
+                if self.has_ended(run):
+                    return None
+                if not watch.is_held():
+                    self.forget(run)
+                    return Lease(self.journal, self._lease_file(run), run)
+            time.sleep(LOOK_SECONDS)
+
+    def holders(self) -> dict[str, Worker]:
+        """The workers that hold a lease, by run; none that is known to have ended."""
+        files = sorted(path for path in self.folder.glob("leases/*") if not path.name.startswith("."))
+        found = {path.name: holder_of(path) for path in files}
+        return {run: worker for run, worker in found.items() if worker is not None}
+
+    def commit(self, run: str, write: Callable[[Path], RunRecord], lease: Lease | None = None) -> RunRecord:
+        """Let `write` fill a temporary folder and return the record; then the run appears under its id, whole.
+
+        Raises LeaseLost, and keeps what was there, when the run was given to somebody else meanwhile. Without a lease
+        the run is taken from whoever has it: so a launcher records a worker that died.
+        """
+        if lease is None:
+            lease = Lease(self.journal, self._lease_file(run), run)
+            try:
+                return self.commit(run, write, lease)
+            finally:
+                lease.release()
+        record: RunRecord | None = None
+
+        @contextlib.contextmanager
+        def ending() -> Iterator[None]:
+            with lease.fence():
+                yield
+                self._note_end(run, record, lease.number)
+
+        folder = self.run_folder(run)
+        with stopping_when_disk_fails(folder), replacing_folder(folder, ending) as temporary:
+            record = write(temporary)
+            write_atomic(temporary / RECORD, record.model_dump_json(by_alias=True, indent=1) + "\n")
+        self.discard_checkpoints(run)
         return record
+
+    def checkpoint_folder(self, run: str) -> Path:
+        """Where the checkpoints of a run lie that has not ended."""
+        return self.folder / "checkpoints" / run
+
+    def discard_checkpoints(self, run: str) -> None:
+        """Remove the checkpoints of a run; the journal says so first."""
+        folder = self.checkpoint_folder(run)
+        if folder.exists():
+            self.journal.append("deleted", run, worker=Worker.this().name)
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _lease_file(self, run: str) -> Path:
+        return self.folder / "leases" / run
+
+    def _note_end(self, run: str, record: RunRecord | None, lease: int | None) -> None:
+        event: EventName = "finished" if record is not None and record.status == "success" else "failed"
+        self.journal.append(event, run, lease=lease, worker=Worker.this().name)
+
+    def _settle(self) -> None:
+        """Do what killed processes left undone after a run's end: its line in the journal, its lease, its checkpoints.
+        And clear away leases of workers that ended without a word."""
+        for path in [path for path in self.folder.glob("leases/*") if not path.name.startswith(".")]:
+            run, last = path.name, self.journal.last_of(path.name)
+            if self.has_ended(run):
+                if last is not None and last.event not in {"finished", "failed"}:
+                    self._note_end(run, self.record(run), last.lease)
+                path.unlink(missing_ok=True)
+            elif holder_of(path) is None:
+                path.unlink(missing_ok=True)
+        for folder in self.folder.glob("checkpoints/*"):
+            if self.has_ended(folder.name):
+                self.discard_checkpoints(folder.name)
+        if not self.holders():  # A worker may be about to write there.
+            for name in ("leases", "checkpoints"):
+                with contextlib.suppress(OSError):  # There is none, or it holds something.
+                    (self.folder / name).rmdir()
 
     def forget(self, run: str) -> None:
         """Remove a run's folder."""
         shutil.rmtree(self.run_folder(run), ignore_errors=True)
 
     def write_index(self, planned: Sequence[PlannedRun]) -> None:
-        """index.csv: readable names for the run ids, with their status."""
+        """index.csv: readable names for the run ids, how each ended, why, and how many seconds it took."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["run", "role", "task", "model", "method", "seed", "fold", "status"])
+        writer.writerow(INDEX)
         for item in planned:
-            record = self.record(item.run)
-            spec = item.spec
+            spec, ended = item.spec, self.outcome(item.run)
             fold = "" if spec.fold is None else spec.fold
-            status = record.status if record else "planned"
-            writer.writerow([item.run, item.role, spec.task, spec.model, spec.method.name, spec.seed, fold, status])
+            names = [item.run, item.role, spec.task, spec.model, spec.method.name, spec.seed, fold]
+            writer.writerow([*names, ended["status"], ended["reason"], ended["seconds"]])
         write_atomic(self.folder / "index.csv", text.getvalue())
+
+    def outcome(self, run: str) -> dict[str, str]:
+        """Status, reason and seconds of a run as the index writes them; `planned` while it has no record."""
+        try:
+            facts = (self.run_folder(run) / RECORD).stat()
+        except OSError:
+            return {"status": "planned", "reason": "", "seconds": ""}
+        stamp = facts.st_ino, facts.st_size, facts.st_mtime_ns
+        if self._outcomes.get(run, ((), {}))[0] != stamp:
+            self._outcomes[run] = stamp, _outcome(self.record(run))
+        return self._outcomes[run][1]
 
     def index(self) -> list[dict[str, str]]:
         """The rows of index.csv; none before the first plan."""
@@ -205,9 +308,20 @@ class Store:
         """The study's own secret, which re-keys the subjects in its prediction files; made on first use."""
         path = self.folder / ".secret"
         if not path.exists():
-            write_atomic(path, secrets.token_bytes(32))
-            path.chmod(0o600)
+            with self.journal.locked():  # Two workers must not make one each.
+                if not path.exists():
+                    write_atomic(path, secrets.token_bytes(32))
+                    path.chmod(0o600)
         return path.read_bytes()
+
+
+def _outcome(record: RunRecord | None) -> dict[str, str]:
+    if record is None:
+        return {"status": "planned", "reason": "", "seconds": ""}
+    costs = (record.cost.get("train_seconds"), record.cost.get("evaluate_seconds"))
+    seconds = [cost.value for cost in costs if cost is not None and cost.value is not None]
+    reason = f"{record.reason.code}: {record.reason.message}" if record.reason else ""
+    return {"status": record.status, "reason": reason, "seconds": f"{sum(seconds):.1f}" if seconds else ""}
 
 
 def _withdraw(new: set[Path], made: list[Path]) -> None:

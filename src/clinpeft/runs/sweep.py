@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from clinpeft.data.dataset import TaskDataset, find_dataset
 from clinpeft.errors import BadInput
-from clinpeft.launchers.base import LAUNCHERS, Launcher
-from clinpeft.record import RunRecord
+from clinpeft.launchers.base import Launcher, Lost
+from clinpeft.launchers.local import Local
+from clinpeft.prices.rates import Price
+from clinpeft.record import Reason, RunRecord
+from clinpeft.runs.budget import Purse, breadth_first
 from clinpeft.runs.find import find
 from clinpeft.runs.grid import Plan, PlannedRun, may_fit, nothing_fits, only, plan
 from clinpeft.runs.progress import Progress
 from clinpeft.runs.store import Store
 from clinpeft.runs.test_labels import open_test, read_test, who
 from clinpeft.runs.tune import Search, searches, trials, tuned_runs, winner
+from clinpeft.runs.worker import DESK, Place, job_of, place_of, work_off
 from clinpeft.spec import Study
-from clinpeft.train.energy import rated_watts
+from clinpeft.train.energy import EnergyMeter, rated_watts
 
 
 @dataclass(frozen=True)
@@ -41,17 +46,21 @@ def sweep(
     *,
     data: tuple[Path, ...] = (),
     wanted: Mapping[str, str] | None = None,
-    launcher: str = "local",
+    launcher: Launcher | None = None,
+    price: Price | None = None,
     retry_failed: bool = False,
 ) -> Outcome:
     """Run `study` into the folder `out`: train what has no sound record yet, and open the test labels if it says so.
 
     base: the folder to which the study's paths are relative; wanted: only runs that fit (task, model, method, seed,
-    fold). Raises BadInput before anything is trained, EnvironmentStop when the machine stops it.
+    fold); price: what counts towards a budget of money. Raises BadInput before anything is trained, EnvironmentStop
+    when the machine stops it.
     """
-    launch = LAUNCHERS.get(launcher)()
+    launcher = launcher or Local()
+    launcher.ready()
     # Read here for the error only: a run that met it would be recorded as failed.
     rated_watts()
+    purse = Purse(study.budget, price, has_energy=EnergyMeter().cost().how != "unavailable")
     store = Store(out)
     if wanted and not may_fit(study, wanted):
         raise nothing_fits()
@@ -66,8 +75,8 @@ def sweep(
             {name: dataset.card for name, dataset in planned.datasets.items()},
             {name: model.card for name, model in planned.models.items()},
         )
-        stages = _Stages(store, planned, launch, retry_failed)
-        stages.carry_out(runs)
+        stages = _Stages(store, planned, place_of(store, planned, base, data), launcher, retry_failed, purse)
+        stages.carry_out(breadth_first(runs) if study.budget else runs)
         runs += _tune(stages, found_searches, wanted or {})
         if not stages.trained:
             store.journal.append("noop")
@@ -114,8 +123,13 @@ def _is_done(store: Store, run: PlannedRun, metric: str, retry_failed: bool) -> 
 class _Stages:
     """Carries out runs, one set after the other: what a later set holds may follow from what an earlier one gave."""
 
-    def __init__(self, store: Store, planned: Plan, launch: Launcher, retry_failed: bool) -> None:
-        self.store, self.planned, self.launch, self.retry_failed = store, planned, launch, retry_failed
+    def __init__(
+        self, store: Store, planned: Plan, place: Place, launcher: Launcher, retry_failed: bool, purse: Purse
+    ) -> None:
+        self.store, self.planned, self.place, self.launcher = store, planned, place, launcher
+        self.retry_failed, self.purse = retry_failed, purse
+        if purse.budget is not None:
+            purse.add(store.records())
         self.known = {run.run: run for run in planned.runs}
         """All runs so far, by id; the index names them."""
         self.trained: set[str] = set()
@@ -128,8 +142,14 @@ class _Stages:
         self.known |= {run.run: run for run in runs if run.run not in self.known}
         self._note(missing)
         progress = Progress(len(runs), missing, what)
-        if missing:
+        if missing and not self.is_over():
             self._train(missing, progress)
+        if missing and (limit := self.purse.reached()):
+            progress.stopped(limit)
+
+    def is_over(self) -> bool:
+        """Whether the study's budget is used up."""
+        return self.purse.reached() is not None
 
     def record(self, run: str) -> RunRecord | None:
         """What a run gave, if it has ended."""
@@ -139,24 +159,45 @@ class _Stages:
         return _is_done(self.store, run, self.planned.metrics[run.spec.task], self.retry_failed)
 
     def _note(self, missing: Sequence[PlannedRun]) -> None:
-        journal = self.store.journal
-        for run in self.known.values():
-            if run.run not in self._journalled:
-                journal.append("planned", run.run)
-                self._journalled.add(run.run)
+        anew = {run.run for run in missing if self.store.has_ended(run.run)}
+        new = [run for run in self.known if run not in self._journalled or run in anew]
+        if new:
+            self.store.journal.append_all("planned", new)
+            self._journalled.update(new)
         self.store.write_index(list(self.known.values()))
 
     def _train(self, missing: list[PlannedRun], progress: Progress) -> None:
-        from clinpeft.runs.work import carry_out
-
-        jobs = [(self.store, run, self.planned) for run in missing]
+        jobs = [job_of(run, self.place) for run in missing]
         try:
-            for run, record in zip(missing, self.launch.map(carry_out, jobs), strict=True):
-                progress.ended(run, record)
-                self.trained.add(run.run)
-                self.store.write_index(list(self.known.values()))
+            with DESK.holding(self.place, self.store, self.planned), closing(self.launcher.map(work_off, jobs)) as ends:
+                for ended in ends:
+                    run = missing[ended.number]
+                    record = _settled(self.store, run, ended.lost)
+                    progress.ended(run, record)
+                    self.purse.add([record])
+                    self.trained.add(run.run)
+                    self.store.write_index(list(self.known.values()))
+                    if self.is_over():
+                        break
         finally:
             gc.unfreeze()
+
+
+def _settled(store: Store, run: PlannedRun, lost: Lost | None) -> RunRecord:
+    """The record of a run that has ended; one whose process was lost before it wrote any gets one that says so."""
+    record = store.record(run.run)
+    if record is not None:
+        return record
+    why = lost or Lost("killed", "its process left no record")
+    record = RunRecord(
+        run=run.run,
+        role=run.role,
+        status="out_of_memory" if why.code == "oom_host" else "failed",
+        reason=Reason(code=why.code, message=why.message),
+        spec=run.spec,
+        identity=run.identity,
+    )
+    return store.commit(run.run, lambda _: record)
 
 
 def _tune(stages: _Stages, found: Sequence[Search], wanted: Mapping[str, str]) -> list[PlannedRun]:
@@ -164,7 +205,7 @@ def _tune(stages: _Stages, found: Sequence[Search], wanted: Mapping[str, str]) -
     while True:
         rounds = [list(trials(search, stages.record)) for search in found]
         latest = [run for numbered in rounds for run in numbered[-1]]
-        if all(stages.record(run.run) for run in latest):
+        if stages.is_over() or all(stages.record(run.run) for run in latest):
             break
         stages.carry_out(latest, "trial")
     stages.known |= {run.run: run for numbered in rounds for runs in numbered for run in runs}

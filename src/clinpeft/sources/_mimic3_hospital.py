@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from datetime import date, datetime, timedelta
 
 from clinpeft.sources import _mimic3_coding as coding
@@ -11,17 +10,15 @@ from clinpeft.sources._canary import canary
 from clinpeft.sources._mimic3_phrases import say
 from clinpeft.sources._mimic3_stays import Patient, Stay, Traits
 from clinpeft.sources._mimic3_writing import summary, summary_sections
+from clinpeft.sources._mimic_synthetic import Cell, InventedHospital
 from clinpeft.sources.mimic3 import TABLES
 
-Cell = int | float | str | date | datetime | None
 
-
-class Hospital:
-    """The tables while they are being invented, and the one source of randomness."""
+class Hospital(InventedHospital[Patient, Stay]):
+    """The tables of one hospital."""
 
     def __init__(self, seed: int) -> None:
-        self.rng = random.Random(seed)
-        self.rows: dict[str, list[list[Cell]]] = {table: [] for table in TABLES}
+        super().__init__(seed, TABLES)
         self.examples: list[Stay] = []
         """The admissions that become examples of mimic3-mortality."""
         self._last_hadm, self._last_subject = 100_000, 10_000
@@ -56,11 +53,7 @@ class Hospital:
 
         died: draws again until the outcome is this, so that traits and outcome still belong together.
         """
-        while True:
-            traits = Traits.draw(self.rng)
-            has_died = self.rng.random() < traits.probability
-            if died is None or has_died == died:
-                break
+        traits, has_died = self.draw(died)
         stay = self._stay(patient, traits, has_died, after, kind, days)
         self._enter(stay)
         return stay

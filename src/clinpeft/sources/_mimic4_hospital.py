@@ -7,7 +7,6 @@ a stay lasts depends on the same traits, and on nothing else that the notes tell
 from __future__ import annotations
 
 import math
-import random
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from itertools import pairwise
@@ -18,9 +17,9 @@ from clinpeft.sources._canary import canary
 from clinpeft.sources._mimic3_phrases import say
 from clinpeft.sources._mimic3_stays import Traits
 from clinpeft.sources._mimic4_writing import MASK, summary, summary_sections
+from clinpeft.sources._mimic_synthetic import Cell, InventedHospital
 from clinpeft.sources.mimic4 import TABLES
 
-Cell = int | float | str | date | datetime | None
 YEAR_GROUPS = ("2008 - 2010", "2011 - 2013", "2014 - 2016", "2017 - 2019", "2020 - 2022")
 SHARE_OF_ICD10 = (0.0, 0.0, 0.5, 1.0, 1.0)
 """Of a year group's admissions; the United States changed in October 2015."""
@@ -55,12 +54,11 @@ class Stay:
     illness: str = field(repr=False)
 
 
-class Hospital:
-    """The tables while they are being invented, and the one source of randomness."""
+class Hospital(InventedHospital[Patient, Stay]):
+    """The tables of one hospital."""
 
     def __init__(self, seed: int) -> None:
-        self.rng = random.Random(seed)
-        self.rows: dict[str, list[list[Cell]]] = {table: [] for table in TABLES}
+        super().__init__(seed, TABLES)
         self.examples: list[Traits] = []
         """Of the admissions that become examples of mortality."""
         self._last_hadm, self._last_subject, self._num_notes = 20_000_000, 10_000_000, 0
@@ -103,11 +101,7 @@ class Hospital:
         died: draws again until the outcome is this, so that traits and outcome still belong together.
         cells: what stands in admissions instead of what follows from the stay.
         """
-        while True:
-            traits = Traits.draw(self.rng)
-            has_died = self.rng.random() < traits.probability
-            if died is None or has_died == died:
-                break
+        traits, has_died = self.draw(died)
         stay = self._stay(patient, traits, has_died, after, days, icd_version)
         self._enter_admission(stay, cells)
         self._enter_icu_stay(stay)

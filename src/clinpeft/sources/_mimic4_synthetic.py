@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
-from datetime import datetime
 from pathlib import Path
 
-from clinpeft.errors import BadInput
-from clinpeft.files import replacing
-from clinpeft.sources._mimic3_synthetic import expected_auroc
-from clinpeft.sources._mimic4_hospital import Cell, Hospital, stay_shares
+from clinpeft.sources._mimic4_hospital import Hospital, stay_shares
 from clinpeft.sources._mimic4_quirks import plant
+from clinpeft.sources._mimic_synthetic import QUIRKS_FROM, Cell, as_released, expected_auroc, packed_table
 from clinpeft.sources.mimic4 import TABLES
 
-QUIRKS_FROM = 20
-"""Patients; smaller sets hold no planted quirks."""
 READMITTED = 0.3
 """Share of survivors who come again."""
 FOLDERS = {"hosp": "mimiciv/3.1", "icu": "mimiciv/3.1", "note": "mimic-iv-note/2.2"}
@@ -30,16 +24,8 @@ def write_release(out: Path, *, num_patients: int, seed: int) -> dict[str, float
     Returns `best_auroc` (of mortality), `best_stay_auroc` (macro, one against the rest) and the numbers of patients,
     admissions and notes.
     """
-    if num_patients < 1:
-        raise BadInput("--patients", "must be at least 1")
     hospital = Hospital(seed)
-    for _ in range(num_patients):
-        patient = hospital.new_patient()
-        stay = hospital.admit(patient)
-        hospital.write_up(stay)
-        while not stay.died and hospital.rng.random() < READMITTED:
-            stay = hospital.admit(patient, after=stay.discharged)
-            hospital.write_up(stay)
+    hospital.fill(num_patients, READMITTED)
     if num_patients >= QUIRKS_FROM:
         plant(hospital)
     hospital.add_titles()
@@ -60,17 +46,8 @@ def _best_stay_auroc(hospital: Hospital) -> float:
 
 
 def _write_table(path: Path, columns: tuple[str, ...], rows: list[list[Cell]]) -> None:
-    """As released: quotes only where a cell needs them, NULL empty; gzip without a time stamp."""
-    with (
-        replacing(path) as temporary,
-        temporary.open("wb") as plain,
-        gzip.GzipFile("", "wb", fileobj=plain, mtime=0) as packed,
-        io.TextIOWrapper(packed, encoding="utf-8", newline="") as file,
-    ):
+    """As released: quotes only where a cell needs them, NULL empty."""
+    with packed_table(path) as packed, io.TextIOWrapper(packed, encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
-        writer.writerows([_plain(cell) for cell in row] for row in rows)
-
-
-def _plain(cell: Cell) -> Cell:
-    return cell.strftime("%Y-%m-%d %H:%M:%S") if isinstance(cell, datetime) else cell
+        writer.writerows([as_released(cell) for cell in row] for row in rows)

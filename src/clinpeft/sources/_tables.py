@@ -24,7 +24,6 @@ LONGEST_FIELD = 16 << 20
 """Characters; the longest note of MIMIC-III has some 60,000, and a missing quote must not swallow the memory."""
 BLOCK_BYTES = 2 << 20
 ROWS_AT_ONCE = 1_000
-SUMS_FILE = "SHA256SUMS.txt"
 _PLAIN_HEADER = re.compile(rb'(?:\xef\xbb\xbf)?((?:"\w+"|\w+)(?:,(?:"\w+"|\w+))+)\n')
 
 
@@ -149,20 +148,6 @@ def find_table(raw: RawFiles, table: str) -> Path | None:
         if found:
             return found[0]
     return None
-
-
-def check_sum(raw: RawFiles, path: Path, folder: Path | None = None) -> None:
-    """Raises BadInput if the release's SHA256SUMS.txt in `folder` (by default beside `path`) has another checksum."""
-    folder = folder or path.parent
-    name, sums = path.relative_to(folder).as_posix().lower(), folder / SUMS_FILE
-    if not sums.is_file():
-        return
-    lines = [line.split(maxsplit=1) for line in sums.read_text(encoding="utf-8", errors="replace").splitlines()]
-    listed = {line[1].lstrip("*./").strip().lower(): line[0].lower() for line in lines if len(line) == 2}
-    raw.note(path)
-    if name in listed and listed[name] != raw.sha256(path):
-        remedy = "download it again, or accept it with --set allow_modified=true"
-        raise BadInput(str(path.relative_to(raw.root)), f"differs from its checksum in {SUMS_FILE}", remedy)
 
 
 def _lines(pieces: Iterable[bytes | memoryview], name: str, offset: int = 0) -> Iterator[str]:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, get_args
 
 from clinpeft.errors import BadInput
 from clinpeft.sources._archives import RawText, files_below
+from clinpeft.sources._checksums import check_sum_of
 from clinpeft.sources._damage import decoded
 from clinpeft.sources._json_lines import json_object
 from clinpeft.sources._positions import listed
@@ -61,8 +62,9 @@ class MedNli(Source):
         return write_release(out, num_premises=num_patients, seed=seed)
 
 
-def find_files(raw: RawFiles) -> dict[Split, RawText]:
-    """The three files. Raises BadInput when one is missing or lies there twice."""
+def find_files(raw: RawFiles, *, allow_modified: bool = False) -> dict[Split, RawText]:
+    """The three files. Raises BadInput when one is missing, lies there twice or, unless `allow_modified`, differs from
+    the release's checksum."""
     wanted = {name: split for split, name in FILES.items()}
     found: dict[Split, RawText] = {}
     for file in files_below(raw, (".jsonl",), (FOLDER,), (), largest=LARGEST_FILE):
@@ -74,6 +76,8 @@ def find_files(raw: RawFiles) -> dict[Split, RawText]:
     for split, name in FILES.items():
         if split not in found:
             raise BadInput(name, f"is neither below {raw.root} nor in {FOLDER}.zip", "download mednli 1.0.0 again")
+        if not allow_modified:
+            check_sum_of(raw, found[split])
     return {split: found[split] for split in FILES}
 
 

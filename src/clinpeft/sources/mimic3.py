@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from clinpeft.errors import BadInput
+from clinpeft.sources._checksums import check_sum
 from clinpeft.sources._mimic_releases import release_of
-from clinpeft.sources._tables import Table, check_sum, find_table
+from clinpeft.sources._tables import Table, find_table
 from clinpeft.sources.base import RawFiles, Source
 
 _TITLES = ("ROW_ID", "ICD9_CODE", "SHORT_TITLE", "LONG_TITLE")

@@ -13,6 +13,23 @@ SECTIONS = (
 """Headers of the admission note, in order."""
 MAIN_SECTIONS = ("CHIEF COMPLAINT", "PRESENT ILLNESS", "MEDICAL HISTORY")
 
+TELLING_SECTIONS = (
+    *("CHIEF COMPLAINT", "PRESENT ILLNESS", "HISTORY OF PRESENT ILLNESS", "MEDICAL HISTORY", "PAST MEDICAL HISTORY"),
+    *("PHYSICAL EXAM", "MEDICATION ON ADMISSION", "MEDICATIONS ON ADMISSION"),
+    *("FAMILY HISTORY", "SOCIAL HISTORY", "ALLERGIES"),
+)
+"""Headings of the same sections in notes and summaries, those first by which an outcome is foretold."""
+OTHER_SECTIONS = (
+    *("BRIEF HOSPITAL COURSE", "HOSPITAL COURSE", "MAJOR SURGICAL OR INVASIVE PROCEDURE", "PERTINENT RESULTS"),
+    *("DISCHARGE MEDICATIONS", "DISCHARGE CONDITION", "DISCHARGE DISPOSITION", "DISCHARGE INSTRUCTIONS"),
+    *("FOLLOWUP INSTRUCTIONS", "SERVICE"),
+)
+DIAGNOSES = ("DISCHARGE DIAGNOSIS", "DISCHARGE DIAGNOSES", "FINAL DIAGNOSIS", "FINAL DIAGNOSES")
+SUMMARY_SECTIONS = (*TELLING_SECTIONS, *OTHER_SECTIONS, *DIAGNOSES)
+"""All that part a whole discharge summary; an outcome is foretold by those of the admission first."""
+STATED_SECTIONS = (*DIAGNOSES, *TELLING_SECTIONS[:3], *OTHER_SECTIONS[:3], *TELLING_SECTIONS[3:], *OTHER_SECTIONS[3:])
+"""The same, those first that state the main diagnosis."""
+
 
 def render(sections: Mapping[str, str]) -> str:
     """The admission note: all eight headers in order, also of empty sections, an empty line between."""

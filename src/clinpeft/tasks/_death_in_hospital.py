@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 from clinpeft.tasks._judging import Case, Judge
+from clinpeft.tasks._leaks import HINTS
 from clinpeft.tasks.base import BuildLog
 
 SURVIVED, DIED = LABELS = ("survived", "died")
@@ -24,8 +25,6 @@ ANYWHERE = re.compile(rf"(?:patient|pt){_DIED}|he expired|pronounced expired|tim
 """What must not be left."""
 _DEATH_WORDS = frozenset(("expired", "died", "passed away", "deceased", "time of death"))
 """Without one of them, neither pattern matches."""
-HINTS = ("cmo", "comfort measures", "dni", "dnr", "hospice", "morgue", "expired", "deceased", "passed away")
-"""Wordings that hint at the outcome and that no filter removes; the card counts them per class."""
 _HINTS = {phrase: re.compile(rf"\b{phrase}\b", re.IGNORECASE) for phrase in HINTS}
 _PHRASES = _DEATH_WORDS.union(HINTS)
 
@@ -47,7 +46,7 @@ def without_death_phrases(text: str) -> str | None:
 class DeathJudge(Judge):
     """Survived or died, by HADM_ID; None where it is not known."""
 
-    steps = ("with-outcome", "death-not-told")
+    steps: tuple[str, ...] = ("with-outcome", "death-not-told")
 
     def __init__(self, died: Mapping[int, bool | None]) -> None:
         self._died = died

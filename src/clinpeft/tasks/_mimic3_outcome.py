@@ -18,6 +18,7 @@ from clinpeft.errors import BadInput
 from clinpeft.sources._damage import decoded
 from clinpeft.sources.base import RawFiles
 from clinpeft.tasks._judging import Judge, SplitName, report_steps
+from clinpeft.tasks._leaks import AdmissionTask, LeakFilter
 from clinpeft.tasks._mimic3_notes import (
     Admission,
     AdmissionNote,
@@ -27,8 +28,7 @@ from clinpeft.tasks._mimic3_notes import (
     read_summaries,
     without_copies,
 )
-from clinpeft.tasks._physionet import LICENCE, TERMS
-from clinpeft.tasks.base import BuildLog, Example, OutcomeTask
+from clinpeft.tasks.base import BuildLog, Example
 
 CORE_FILES: dict[SplitName, str] = {
     "train": "mimic_train.csv",
@@ -52,18 +52,13 @@ NUM_ADMISSIONS, NUM_NOTES = 58_976, 2_083_180
 """Rows of ADMISSIONS and NOTEEVENTS in release 1.4."""
 
 
-class Mimic3Cohort(OutcomeTask):
+class Mimic3Cohort(AdmissionTask):
     """Admissions of adults, their notes on admission, and labels that a Judge gives."""
 
     source: ClassVar[str] = "mimic3"
     download: ClassVar[str] = MIMIC3_DOWNLOAD
-    licence: ClassVar[str] = LICENCE
-    terms: ClassVar[tuple[str, ...]] = TERMS
     published: ClassVar[dict[SplitName, int]]
     """Examples by split, verified."""
-
-    allow_modified: bool = False
-    """Accept tables that differ from the release's SHA256SUMS.txt."""
 
     def judging(self, raw: RawFiles, admissions: dict[int, Admission], log: BuildLog) -> Judge:
         """The Judge of one build; it reads the tables that it needs, so that a broken one ends the build early."""
@@ -78,7 +73,7 @@ class Mimic3Cohort(OutcomeTask):
         split_of = self.listed(raw)
         admissions = read_admissions(raw, allow_modified=self.allow_modified)
         judge = self.judging(raw, admissions, log)
-        tally = _Tally()
+        leaks, tally = LeakFilter(self), _Tally()
         for note in self._notes(raw, admissions, log):
             tally.notes += 1
             tally.subjects.add(note.subject)
@@ -88,6 +83,7 @@ class Mimic3Cohort(OutcomeTask):
             elif split_of is not None and note.subject not in split_of:
                 tally.dropped["listed-by-core"] += 1
             else:
+                case = leaks.cleaned(case)
                 judge.kept(case)
                 split = case.split if split_of is None else split_of[note.subject]
                 tally.splits[split] += 1
@@ -101,6 +97,7 @@ class Mimic3Cohort(OutcomeTask):
                 )
         steps = (*judge.steps, *(() if split_of is None else ("listed-by-core",)))
         report_steps(log, steps, tally.notes, tally.dropped)
+        leaks.report(log)
         judge.report(log)
         if self.text == "admission":
             why = explained(log, len(admissions))

@@ -15,6 +15,7 @@ from pydantic import model_validator
 
 from clinpeft.sources.base import RawFiles
 from clinpeft.spec import Kind
+from clinpeft.tasks._admission_notes import STATED_SECTIONS
 from clinpeft.tasks._hash_split import split_by_hash
 from clinpeft.tasks._judging import Case, SplitName
 from clinpeft.tasks._mimic3_codes import CodeTable, read_codes
@@ -29,8 +30,8 @@ from clinpeft.tasks._mimic3_notes import (
     without_copies,
 )
 from clinpeft.tasks._mimic3_outcome import MIMIC3_DOWNLOAD, MIMIC3_PAPER, explained
-from clinpeft.tasks._physionet import LICENCE, TERMS
-from clinpeft.tasks.base import BuildLog, Example, Task
+from clinpeft.tasks._physionet import PhysioNetTask
+from clinpeft.tasks.base import BuildLog, Example
 
 PRIMARY_PAPER = (
     "Niall Taylor, Yi Zhang, Dan W. Joyce, Ziming Gao, Andrey Kormilitzin, Alejo Nevado-Holgado. Clinical Prompt "
@@ -70,7 +71,7 @@ class Codebook:
     """Wordings taken out of the notes."""
 
 
-class Mimic3Primary(Task):
+class Mimic3Primary(PhysioNetTask):
     """One admission, its first-listed ICD-9 diagnosis; newborns are kept."""
 
     kind: ClassVar[Kind] = "classification"
@@ -78,8 +79,7 @@ class Mimic3Primary(Task):
     metric: ClassVar[str] = "auroc"
     citation: ClassVar[str] = f"{PRIMARY_PAPER} {MIMIC3_PAPER}"
     download: ClassVar[str] = MIMIC3_DOWNLOAD
-    licence: ClassVar[str] = LICENCE
-    terms: ClassVar[tuple[str, ...]] = TERMS
+    sections: ClassVar[tuple[str, ...]] = STATED_SECTIONS
     has_paper_mode: ClassVar[bool] = True
 
     text: Literal["full", "admission"] = "full"
@@ -88,8 +88,6 @@ class Mimic3Primary(Task):
     """`none` writes `___` for masked names; `paper` deletes them, digits, and the known nine of some 43 phrases."""
     split: Literal["hash", "paper"] = "hash"
     """`paper` parts rows 60/20/20 with seed 42 whoever the patient is; the published order of rows is not known."""
-    allow_modified: bool = False
-    """Accept tables that differ from the release's SHA256SUMS.txt."""
 
     @model_validator(mode="before")
     @classmethod

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from clinpeft.sources.base import RawFiles
 from clinpeft.tasks._judging import Judge, report_steps
+from clinpeft.tasks._leaks import AdmissionTask, LeakFilter
 from clinpeft.tasks._mimic4_notes import (
     Admission,
     AdmissionNote,
@@ -18,8 +19,7 @@ from clinpeft.tasks._mimic4_notes import (
     whole_notes,
     without_copies,
 )
-from clinpeft.tasks._physionet import LICENCE, TERMS
-from clinpeft.tasks.base import BuildLog, Example, OutcomeTask
+from clinpeft.tasks.base import BuildLog, Example
 
 MIMIC4_CITATION = (
     "Made as by Betty van Aken, Jens-Michalis Papaioannou, Manuel Mayrdorfer, Klemens Budde, Felix Gers, Alexander "
@@ -38,7 +38,7 @@ NOT_MIMIC3 = (
 )
 
 
-class Mimic4Outcome(OutcomeTask):
+class Mimic4Outcome(AdmissionTask):
     """Admissions, their notes on admission, and labels that a Judge gives."""
 
     source: ClassVar[str] = "mimic4"
@@ -47,11 +47,6 @@ class Mimic4Outcome(OutcomeTask):
         "https://physionet.org/content/mimiciv/3.1/ and https://physionet.org/content/mimic-iv-note/2.2/ (credentialed "
         "access)"
     )
-    licence: ClassVar[str] = LICENCE
-    terms: ClassVar[tuple[str, ...]] = TERMS
-
-    allow_modified: bool = False
-    """Accept tables that differ from the releases' SHA256SUMS.txt."""
 
     def judging(self, raw: RawFiles, admissions: dict[int, Admission], log: BuildLog) -> Judge:
         """The Judge of one build; it reads the tables that it needs, so that a broken one ends the build early."""
@@ -61,7 +56,7 @@ class Mimic4Outcome(OutcomeTask):
         """Admissions by ascending hadm_id: subject subject_id, document the note_id of the last report."""
         admissions = read_admissions(raw, log, allow_modified=self.allow_modified)
         judge = self.judging(raw, admissions, log)
-        dropped: Counter[str] = Counter()
+        leaks, dropped = LeakFilter(self), Counter[str]()
         num_notes = 0
         for note in self._notes(raw, admissions, log):
             num_notes += 1
@@ -69,6 +64,7 @@ class Mimic4Outcome(OutcomeTask):
             if isinstance(case, str):
                 dropped[case] += 1
                 continue
+            case = leaks.cleaned(case)
             judge.kept(case)
             yield case.example(
                 self.kind,
@@ -79,6 +75,7 @@ class Mimic4Outcome(OutcomeTask):
                 split=None,
             )
         report_steps(log, judge.steps, num_notes, dropped)
+        leaks.report(log)
         judge.report(log)
 
     def _notes(self, raw: RawFiles, admissions: dict[int, Admission], log: BuildLog) -> Iterator[AdmissionNote]:

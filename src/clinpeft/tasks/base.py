@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import model_validator
 
@@ -115,6 +115,8 @@ class Task(Frozen):
     """Data-use terms a dataset built from it inherits."""
     is_not: ClassVar[str]
     """What the task must not be taken for."""
+    sections: ClassVar[tuple[str, ...]] = ()
+    """Headings of the notes, the most telling first: what `long_text: sections` keeps where not all of a note fits."""
     split_by: ClassVar[str] = "subject"
     """What stays on one side of a split, for the card: subject or document."""
     has_paper_mode: ClassVar[bool] = False
@@ -131,12 +133,38 @@ class Task(Frozen):
         """The dataset's kind with these options: a published pipeline may have left out what the kind needs."""
         return self.kind
 
+    def metric_built(self) -> str:
+        """The dataset's headline metric with these options."""
+        return self.metric
+
     def examples(self, raw: RawFiles, log: BuildLog) -> Iterator[Example]:
         """The examples in a fixed order, read from `raw`; filter steps and anomalies go to `log`.
 
         Raises BadInput with file, line and rule when a file breaks its format; never quotes text.
         """
         raise NotImplementedError
+
+
+class EntityTask(Task):
+    """A task of entities that publications trained and scored by word pieces, which paper mode repeats."""
+
+    kind: ClassVar[Kind] = "entities"
+    metric: ClassVar[str] = "entity-f1"
+    has_paper_mode: ClassVar[bool] = True
+
+    scoring: Literal["words", "pieces"] = "words"
+    """`pieces`, as paper mode has it: every word piece is trained with its word's tag, `B-` again, and entities are
+    counted over pieces (a word of three pieces is three), so scores depend on the tokenizer."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _paper_mode_scores_pieces(cls, data: Any) -> Any:
+        is_paper = isinstance(data, dict) and data.get("mode") == "paper"
+        return {"scoring": "pieces", **data} if is_paper else data
+
+    def metric_built(self) -> str:
+        """With pieces, what seqeval counts when told nothing."""
+        return "entity-f1-conlleval" if self.scoring == "pieces" else self.metric
 
 
 class OutcomeTask(Task):

@@ -10,10 +10,9 @@ from typing import ClassVar
 from clinpeft.sources._i2b2_2010_annotations import CONCEPT_TYPES, ConceptType, parse_concepts, token_bounds
 from clinpeft.sources.base import RawFiles
 from clinpeft.sources.i2b2_2010 import Document, read_documents
-from clinpeft.spec import Kind
 from clinpeft.tasks import _i2b2_2010 as shared
 from clinpeft.tasks._n2c2_terms import LICENCE, TERMS
-from clinpeft.tasks.base import BuildLog, Example, Task
+from clinpeft.tasks.base import BuildLog, EntityTask, Example
 
 PUBLISHED: dict[shared.Side, dict[str, int]] = {
     "train": {
@@ -37,12 +36,10 @@ PUBLISHED: dict[shared.Side, dict[str, int]] = {
 _VERIFIED = {("train", "documents"), ("test", "documents"), ("train", "problem"), ("train", "lines"), ("test", "lines")}
 
 
-class I2b22010Concepts(Task):
+class I2b22010Concepts(EntityTask):
     """One line of a note, its problems, treatments and tests: the challenge's concept extraction."""
 
-    kind: ClassVar[Kind] = "entities"
     source: ClassVar[str] = shared.SOURCE
-    metric: ClassVar[str] = "entity-f1"
     labels: ClassVar[tuple[str, ...] | None] = CONCEPT_TYPES
     title: ClassVar[str] = "Medical problems, treatments and tests that a clinical note mentions"
     citation: ClassVar[str] = shared.CITATION
@@ -54,7 +51,6 @@ class I2b22010Concepts(Task):
         "(2020, bio-lm) do, which write these over the merged files."
     )
     split_by: ClassVar[str] = "document"
-    has_paper_mode: ClassVar[bool] = True
 
     def examples(self, raw: RawFiles, log: BuildLog) -> Iterator[Example]:
         """The lines that hold any word, by part (beth, partners, test), document and line; `<document>:<line>`."""

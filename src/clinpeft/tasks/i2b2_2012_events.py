@@ -10,11 +10,10 @@ from clinpeft.sources._anchors import Placed, place, without_entities
 from clinpeft.sources._i2b2_2012_extents import differs
 from clinpeft.sources.base import RawFiles
 from clinpeft.sources.i2b2_2012 import EVENT_TYPES, Document, read_documents, read_events
-from clinpeft.spec import Kind
 from clinpeft.tasks._hash_split import tenth_by_hash
 from clinpeft.tasks._marked_lines import Line, documents_missing, example_of, lines_cut_at_marks, tagged_lines
 from clinpeft.tasks._n2c2_terms import LICENCE, PORTAL, TERMS
-from clinpeft.tasks.base import BuildLog, Example, Task
+from clinpeft.tasks.base import BuildLog, EntityTask, Example
 
 REACH = 5
 """Characters that a tag may be off: some of the test set are."""
@@ -36,12 +35,10 @@ _WHY = (
 )
 
 
-class I2b22012Events(Task):
+class I2b22012Events(EntityTask):
     """One line of a discharge summary and its events: problems, tests, treatments, departments and what happened."""
 
-    kind: ClassVar[Kind] = "entities"
     source: ClassVar[str] = "i2b2-2012"
-    metric: ClassVar[str] = "entity-f1"
     labels: ClassVar[tuple[str, ...] | None] = EVENT_TYPES
     title: ClassVar[str] = (
         "Clinical events in a discharge summary: problems, tests, treatments, departments, occurrences"
@@ -59,7 +56,6 @@ class I2b22012Events(Task):
         "reproduced. Published scores come from tokens cut where gold entities end (--compat paper), which is easier."
     )
     split_by: ClassVar[str] = "document"
-    has_paper_mode: ClassVar[bool] = True
 
     def examples(self, raw: RawFiles, log: BuildLog) -> Iterator[Example]:
         """The lines that hold any word, by part, document and line of its CDATA from 1; `<document>:<line>`."""

@@ -16,11 +16,10 @@ from clinpeft.sources.i2b2_2014 import (
     read_documents,
     read_identifiers,
 )
-from clinpeft.spec import Kind
 from clinpeft.tasks._hash_split import tenth_by_hash
 from clinpeft.tasks._marked_lines import Line, documents_missing, example_of, lines_cut_at_marks, tagged_lines
 from clinpeft.tasks._n2c2_terms import LICENCE, PORTAL, TERMS
-from clinpeft.tasks.base import BuildLog, Example, Task
+from clinpeft.tasks.base import BuildLog, EntityTask, Example
 
 REACH = 12
 """Characters that a tag may be off: after a curly apostrophe one file counts bytes."""
@@ -56,12 +55,10 @@ NUM_PATIENTS = 296
 _WHY = "the published scripts make one of dates that touch (28 in the release)"
 
 
-class I2b22014Deid(Task):
+class I2b22014Deid(EntityTask):
     """One line of a record and what in it could tell who the patient is: names, dates, places, numbers."""
 
-    kind: ClassVar[Kind] = "entities"
     source: ClassVar[str] = "i2b2-2014"
-    metric: ClassVar[str] = "entity-f1"
     labels: ClassVar[tuple[str, ...] | None] = PHI_TYPES
     title: ClassVar[str] = "De-identification: names, dates, places, contacts and numbers in medical records"
     citation: ClassVar[str] = (
@@ -78,7 +75,6 @@ class I2b22014Deid(Task):
         "published ones cannot be reproduced. Published scores come from tokens cut where gold entities end "
         "(--compat paper), which is easier."
     )
-    has_paper_mode: ClassVar[bool] = True
 
     types: Literal["all", "hipaa"] = "all"
     """`hipaa` marks only what the HIPAA rule names, as the challenge's second ranking counts: no doctors, hospitals,

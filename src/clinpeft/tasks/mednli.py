@@ -8,12 +8,13 @@ from typing import ClassVar
 from clinpeft.sources.base import RawFiles
 from clinpeft.sources.mednli import LABELS, SentencePair, Split, find_files, premise_key, read_pairs
 from clinpeft.spec import Kind
-from clinpeft.tasks.base import BuildLog, Example, Task
+from clinpeft.tasks._physionet import PhysioNetTask
+from clinpeft.tasks.base import BuildLog, Example
 
 PUBLISHED: dict[Split, int] = {"train": 11_232, "validation": 1_395, "test": 1_422}
 
 
-class MedNli(Task):
+class MedNli(PhysioNetTask):
     """A premise from a note's past medical history and a hypothesis that a physician wrote to it.
 
     In paper mode the hypothesis is left out: the scripts of the lightweight clinical models load this set without
@@ -31,11 +32,6 @@ class MedNli(Task):
         "2018, 1586-1596."
     )
     download: ClassVar[str] = "https://physionet.org/content/mednli/1.0.0/ (credentialed access, agreement)"
-    licence: ClassVar[str] = "PhysioNet Credentialed Health Data License 1.5.0"
-    terms: ClassVar[tuple[str, ...]] = (
-        "PhysioNet credentialed health data use agreement: no sharing, no re-identification, no third-party services. "
-        "Also holds for what is derived from the data.",
-    )
     is_not: ClassVar[str] = (
         "Not reading of notes: single sentences, and hypotheses written for the purpose, whose wording alone gives "
         "some labels away. The premises come from MIMIC-III notes of patients who died, so models pre-trained on MIMIC "
@@ -56,7 +52,7 @@ class MedNli(Task):
 
     def examples(self, raw: RawFiles, log: BuildLog) -> Iterator[Example]:
         """The pairs of the official splits in file order; `subject` is the premise's SHA-1."""
-        files = find_files(raw)
+        files = find_files(raw, allow_modified=self.allow_modified)
         pairs = {split: _labelled(split, list(read_pairs(file)), log) for split, file in files.items()}
         premises = {split: {pair.premise for pair in found} for split, found in pairs.items()}
         later: dict[Split, set[str]] = {

@@ -17,6 +17,19 @@ from clinpeft.tasks.base import BuildLog, Example, Task
 
 NUM_NOTES = 2350
 """2,357 distinct transcriptions, less seven that hold a header only."""
+SECTIONS = (
+    *("PREOPERATIVE DIAGNOSIS", "PREOPERATIVE DIAGNOSES", "CHIEF COMPLAINT", "REASON FOR VISIT"),
+    *("REASON FOR CONSULTATION", "REASON FOR EXAM", "EXAM", "PROCEDURE", "PROCEDURES", "PROCEDURE PERFORMED"),
+    *("PROCEDURES PERFORMED", "OPERATION PERFORMED", "POSTOPERATIVE DIAGNOSIS", "POSTOPERATIVE DIAGNOSES"),
+    *("SUBJECTIVE", "HISTORY OF PRESENT ILLNESS", "HISTORY", "INDICATION", "INDICATIONS"),
+    *("INDICATIONS FOR PROCEDURE", "IMPRESSION", "ASSESSMENT", "ASSESSMENT AND PLAN", "DIAGNOSIS", "FINDINGS"),
+    *("TECHNIQUE", "OPERATIVE PROCEDURE", "DESCRIPTION OF PROCEDURE", "PROCEDURE IN DETAIL", "HOSPITAL COURSE"),
+    *("PAST MEDICAL HISTORY", "PAST SURGICAL HISTORY", "OBJECTIVE", "PHYSICAL EXAMINATION", "PHYSICAL EXAM"),
+    *("LABORATORY DATA", "PLAN", "RECOMMENDATIONS", "DISPOSITION", "ANESTHESIA", "ESTIMATED BLOOD LOSS"),
+    *("COMPLICATIONS", "SPECIMENS", "DRAINS", "REVIEW OF SYSTEMS", "MEDICATIONS", "CURRENT MEDICATIONS"),
+    *("FAMILY HISTORY", "SOCIAL HISTORY", "ALLERGIES"),
+)
+"""The frequent headings, those first that name the organ or the kind of note."""
 
 
 class MtSamplesSpecialties(Task):
@@ -43,6 +56,7 @@ class MtSamplesSpecialties(Task):
         "about one test note in a hundred shares half of its phrases with a note of another split. Nothing identifies "
         "patients: each note counts as one. The split is clinpeft's own, so no published score compares."
     )
+    sections: ClassVar[tuple[str, ...]] = SECTIONS
     split_by: ClassVar[str] = "document"
 
     min_notes: Annotated[int, Field(ge=1)] = 50

@@ -12,11 +12,10 @@ from pydantic import Field
 from clinpeft.sources._n2c2_2018_annotations import ENTITY_TYPES, Entity
 from clinpeft.sources.base import RawFiles
 from clinpeft.sources.n2c2_2018 import Part
-from clinpeft.spec import Kind
 from clinpeft.tasks import _n2c2_2018 as shared
 from clinpeft.tasks._iob2 import tags_from_spans, tokens_in
 from clinpeft.tasks._n2c2_terms import LICENCE, TERMS
-from clinpeft.tasks.base import BuildLog, Example, Span, Task
+from clinpeft.tasks.base import BuildLog, EntityTask, Example, Span
 
 PUBLISHED = (
     ("Drug", 16_225, 10_575),
@@ -32,7 +31,7 @@ PUBLISHED = (
 """Type, number in train (with what validation takes from it), number in test."""
 
 
-class N2c22018Ade(Task):
+class N2c22018Ade(EntityTask):
     """A window of a note, and the drugs, attributes, reasons and adverse events that it names.
 
     A window is as many whole paragraphs as fit into `max_words` words; a paragraph longer than that is taken line by
@@ -41,9 +40,7 @@ class N2c22018Ade(Task):
     last, as the official evaluation takes it. Of entities that share a token the longest is tagged; `spans` holds all.
     """
 
-    kind: ClassVar[Kind] = "entities"
     source: ClassVar[str] = shared.SOURCE
-    metric: ClassVar[str] = "entity-f1"
     labels: ClassVar[tuple[str, ...] | None] = ENTITY_TYPES
     title: ClassVar[str] = "Drugs, their strength, form, dose, route and timing, reasons and adverse events in notes"
     citation: ClassVar[str] = shared.CITATION

@@ -118,6 +118,7 @@ def few_predictions(kind: Kind) -> Predictions:
             subjects=subjects,
             gold_tags=tuple(tuple(line.split()) for line in words),
             predicted_tags=tuple(tuple(line.split()) for line in tags),
+            word_ends=tuple(tuple(range(4, 5 * len(line.split()), 5)) for line in words),
         )
     if kind == "multilabel":
         gold = np.array([[1, 0], [0, 1], [1, 1], [0, 0], [1, 0], [0, 1], [1, 1], [0, 0], [1, 0]])
@@ -150,6 +151,7 @@ def _taken(predictions: Predictions, indices: Sequence[int]) -> Predictions:
         missing=None if predictions.missing is None else predictions.missing[rows],
         gold_tags=tuple(predictions.gold_tags[row] for row in indices) if predictions.gold_tags else (),
         predicted_tags=tuple(predictions.predicted_tags[row] for row in indices) if predictions.predicted_tags else (),
+        word_ends=tuple(predictions.word_ends[row] for row in indices) if predictions.word_ends else (),
     )
 
 

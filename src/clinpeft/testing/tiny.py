@@ -14,16 +14,39 @@ if TYPE_CHECKING:
     from clinpeft.models.load import ClinicalModel
 
 
+NUM_PIECES = 120
+NARROW = {
+    "vocab_size": NUM_PIECES,
+    "intermediate_size": 64,
+    "hidden_dim": 64,
+    "d_ff": 64,
+    "d_kv": 16,
+    "head_dim": 16,
+    "num_key_value_heads": 1,
+    "embedding_size": 16,
+    "true_hidden_size": 16,
+    "intra_bottleneck_size": 16,
+    "attention_window": 8,
+    "local_attention": 8,
+    "sliding_window": 8,
+}
+"""What else makes a configuration small, where its class knows it; windows are shorter than the texts of a check."""
+
+
 def tiny_config(family: str, **changes: Any) -> Any:
     """transformers' configuration of a family with 2 layers of width 32.
 
     The weights are drawn wide (0.15), so that what a layer does can be seen in the logits.
     """
-    from transformers import AutoConfig
+    from transformers import CONFIG_MAPPING
 
-    names = FAMILIES.get(family)
-    sizes = {names.hidden_size: 32, names.num_layers: 2, names.num_heads: 2, "intermediate_size": 64, "hidden_dim": 64}
-    return AutoConfig.for_model(family, **{**sizes, "vocab_size": 120, "initializer_range": 0.15, **changes})
+    entry = FAMILIES.get(family)
+    known = CONFIG_MAPPING[entry.model_type or family]
+    usual = known().to_dict()
+    sizes = {entry.hidden_size: 32, entry.num_layers: 2, entry.num_heads: 2}
+    narrow = {name: value for name, value in {**NARROW, **sizes}.items() if name in usual}
+    pieces = {name: 0 for name, value in usual.items() if name.endswith("_token_id") and (value or 0) >= NUM_PIECES}
+    return known(**{**narrow, **pieces, **entry.usual_config, "initializer_range": 0.15, **changes})
 
 
 def tiny_card(config: Any) -> ModelCard:
@@ -34,25 +57,15 @@ def tiny_card(config: Any) -> ModelCard:
 def tiny_model(family: str, kind: Kind, num_outputs: int, *, head_seed: int = 1, **changes: Any) -> ClinicalModel:
     """A network as `models.load` makes one, always with the same backbone; `head_seed` fixes the head.
 
-    Texts are read off the first piece, through the backbone's pooler where the family has one.
+    Texts are read off the first piece, through the backbone's pooler where the family has one; off a decoder's last.
     """
     import torch
-    from transformers import AutoModel
 
-    from clinpeft.models.attention import register
-    from clinpeft.models.load import DROPOUTS, ClinicalModel, Head, pooling_of
+    from clinpeft.models.load import from_config
 
-    config = tiny_config(family, attn_implementation=register(), **dict.fromkeys(DROPOUTS, 0.0), **changes)
-    card = tiny_card(config)
-    pooling = pooling_of(kind, card)
-    has_pooler = pooling == "first" and card.architecture().pooler is not None
-    options = {"add_pooling_layer": has_pooler} if card.architecture().pooler else {}
+    config = tiny_config(family, **changes)
     with torch.random.fork_rng():
-        torch.manual_seed(0)
-        backbone = AutoModel.from_config(config, **options)
-        torch.manual_seed(head_seed)
-        head = Head(pooling, card.hidden_size, num_outputs, has_pooler=pooling == "first" and not has_pooler)
-    return ClinicalModel(backbone, head, card)
+        return from_config(config, tiny_card(config), kind, num_outputs, head_seed)
 
 
 def tiny_batch(kind: Kind) -> Batch:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -37,6 +39,10 @@ class Engine:
         """Examples of `longest` word pieces that pass at once."""
         return max(1, min(batch_size, self.pieces_at_once // max(1, longest)))
 
+    def pinned(self) -> dict[str, Any]:
+        """What of it decides the last bits of a run, for the run to be gone on with."""
+        return {"precision": self.precision, "pieces_at_once": self.pieces_at_once}
+
     def describe(self) -> str:
         """For the record."""
         recomputed = ", activations computed again" if self.recomputes else ""
@@ -44,12 +50,21 @@ class Engine:
         return f"attention {self.attention}, {parts}{recomputed}"
 
 
-def set_up(model: ClinicalModel, options: TrainOptions, device: torch.device, longest: int | None = None) -> Engine:
+def set_up(
+    model: ClinicalModel,
+    options: TrainOptions,
+    device: torch.device,
+    longest: int | None = None,
+    num_windows: int = 1,
+    pinned: Mapping[str, Any] | None = None,
+) -> Engine:
     """Put an adapted model into the form in which it trains and scores on `device`, and say which that is.
 
-    longest: word pieces of the longest training text, by default as many as the options allow.
+    longest: word pieces of the longest training text, by default as many as the options allow; where texts are read in
+    windows, of the longest window, and num_windows is the most that a text has. pinned: what the engine said of itself
+    with which a run was begun that goes on now; memory that has become short still makes the parts smaller.
     """
-    precision = choose_precision(options.precision, device)
+    precision = pinned["precision"] if pinned else choose_precision(options.precision, device)
     prepare(model, precision)
     model.to(device)
     if device.type == "cpu":
@@ -58,9 +73,10 @@ def set_up(model: ClinicalModel, options: TrainOptions, device: torch.device, lo
     plan = plan_memory(
         sizes_of(model, number_bytes=4 if precision == "fp32" else 2),
         free_bytes(device),
-        most_pieces=CPU_PIECES if device.type == "cpu" else GPU_PIECES,
+        most_pieces=pinned["pieces_at_once"] if pinned else CPU_PIECES if device.type == "cpu" else GPU_PIECES,
         longest=longest or min(options.max_length, model.card.max_positions),
         batch_size=options.batch_size,
+        num_windows=num_windows,
     )
     if plan.recomputes:
         recompute_activations(model)

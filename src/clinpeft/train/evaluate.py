@@ -12,10 +12,11 @@ from clinpeft.data.batch import scoring_batches
 from clinpeft.data.tokenize import Encoded
 from clinpeft.models.load import ClinicalModel
 from clinpeft.spec import Kind
+from clinpeft.train.features import PIECES_WITHOUT_GRADIENT, features_of
 from clinpeft.train.precision import Precision, computing
 
-PIECES_PER_BATCH = 8192
-"""Word pieces in a scoring batch: large enough for full speed on a CPU, small enough for 1 GB."""
+PIECES_PER_BATCH = PIECES_WITHOUT_GRADIENT
+"""Word pieces in a scoring batch."""
 
 
 def predict_scores(
@@ -23,7 +24,7 @@ def predict_scores(
 ) -> npt.NDArray[np.float64]:
     """Probabilities [n, k]: they add up to 1 over the classes, or stand for themselves in multi-label tasks."""
     rows: dict[int, torch.Tensor] = {}
-    for indices, logits, _ in _logits(model, encoded, pad_id, precision):
+    for indices, logits in _logits(model, encoded, pad_id, precision):
         probabilities = logits.double().sigmoid() if kind == "multilabel" else logits.double().softmax(-1)
         rows.update(zip(indices, probabilities.cpu(), strict=True))
     return np.stack([rows[index].numpy() for index in range(len(encoded))])
@@ -32,14 +33,19 @@ def predict_scores(
 def predict_tags(
     model: ClinicalModel, encoded: Sequence[Encoded], tags: Sequence[str], pad_id: int, precision: Precision
 ) -> list[tuple[str, ...]]:
-    """An IOB2 tag for every word, read at its first piece; words beyond the model's length are `O`."""
-    rows: dict[int, tuple[str, ...]] = {}
-    for indices, logits, _ in _logits(model, encoded, pad_id, precision):
-        best = logits.argmax(-1).cpu().tolist()
-        for index, row in zip(indices, best, strict=True):
-            starts = encoded[index].word_starts or []
-            rows[index] = valid_iob2(tuple(tags[row[start]] if start >= 0 else "O" for start in starts))
-    return [rows[index] for index in range(len(encoded))]
+    """An IOB2 tag for every word, read at its first piece; words beyond the model's length are `O`.
+
+    What is read in windows is stitched: a word is read in the window that answers for it.
+    """
+    found: dict[int, tuple[str, ...]] = {}
+    for indices, logits in _logits(model, encoded, pad_id, precision):
+        rows = iter(logits.argmax(-1).cpu().tolist())
+        for index in indices:
+            windows = [(window.word_starts or [], next(rows)) for window in encoded[index].windows]
+            found[index] = valid_iob2(
+                tuple(tags[row[start]] if start >= 0 else "O" for starts, row in windows for start in starts)
+            )
+    return [found[index] for index in range(len(encoded))]
 
 
 def valid_iob2(tags: tuple[str, ...]) -> tuple[str, ...]:
@@ -63,5 +69,6 @@ def _logits(model: ClinicalModel, encoded: Sequence[Encoded], pad_id: int, preci
     model.eval()
     with torch.inference_mode(), computing(precision, device):
         for batch in scoring_batches(encoded, PIECES_PER_BATCH, pad_id):
-            yield batch.indices, model(batch.to(device)), batch
+            batch = batch.to(device)
+            yield batch.indices, model.head(features_of(model, batch, PIECES_PER_BATCH), batch.num_windows)
     model.train(was_training)

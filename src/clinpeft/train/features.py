@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import nn
 from torch.nn.utils.rnn import pad_sequence
@@ -11,45 +13,68 @@ from clinpeft.models.load import ClinicalModel
 
 MAX_BYTES = 1 << 30
 """Of kept features; what is beyond is computed every time."""
+PIECES_WITHOUT_GRADIENT = 8192
+"""Word pieces of one pass that keeps nothing for a gradient: large enough for full speed on a CPU, small enough for
+1 GB."""
+
+
+def features_of(model: ClinicalModel, batch: Batch, max_pieces: int = PIECES_WITHOUT_GRADIENT) -> torch.Tensor:
+    """The model's features of all rows, without a gradient; the windows of a text too long for one pass take several."""
+    with torch.no_grad():
+        if batch.num_windows is None or batch.input_ids.numel() <= max_pieces:
+            return model.features(batch)
+        return torch.cat([model.features(part) for part in batch.single_rows(max_pieces)])
 
 
 class FrozenFeatures(nn.Module):
     """A model whose backbone is asked once for each training example; the rest, up to the logits, is the model's own.
 
-    Features are kept in memory only, by the example's position: one object serves one split.
+    Features are kept in memory only, by the example's position and window: one object serves one split.
     """
 
     def __init__(self, model: ClinicalModel, max_bytes: int = MAX_BYTES) -> None:
         super().__init__()
         self.model = model
         self.room = max_bytes
-        self.kept: dict[int, torch.Tensor] = {}
+        self.kept: dict[tuple[int, int], torch.Tensor] = {}
 
     def forward(self, batch: Batch) -> torch.Tensor:
         """Logits: [B, k], or [B, L, k] for entities, in float32."""
-        missing = any(index not in self.kept for index in batch.indices)
+        missing = any(row not in self.kept for row in _rows(batch))
         features = self._computed(batch) if missing else self._recalled(batch)
-        logits: torch.Tensor = self.model.head(features)
+        logits: torch.Tensor = self.model.head(features, batch.num_windows)
         return logits
 
+    def remember(self, batch: Batch) -> bool:
+        """Keep the features of a batch, as `forward` does; whether they had to be computed."""
+        missing = any(row not in self.kept for row in _rows(batch))
+        if missing:
+            self._computed(batch)
+        return missing
+
     def _computed(self, batch: Batch) -> torch.Tensor:
-        with torch.no_grad():
-            features = self.model.features(batch)
+        features = features_of(self.model, batch)
         lengths = batch.attention_mask.sum(1).tolist()
-        for index, length, row in zip(batch.indices, lengths, features, strict=True):
-            kept = row[:length].clone() if row.ndim == 2 else row.clone()
+        for row, length, of_row in zip(_rows(batch), lengths, features, strict=True):
+            kept = of_row[:length].clone() if of_row.ndim == 2 else of_row.clone()
             size = kept.numel() * kept.element_size()
-            if index not in self.kept and size <= self.room:
-                self.kept[index] = kept
+            if row not in self.kept and size <= self.room:
+                self.kept[row] = kept
                 self.room -= size
         return features
 
     def _recalled(self, batch: Batch) -> torch.Tensor:
-        rows = [self.kept[index] for index in batch.indices]
+        rows = [self.kept[row] for row in _rows(batch)]
         if rows[0].ndim == 1:
             return torch.stack(rows)
         features = pad_sequence(rows, batch_first=True)
         return nn.functional.pad(features, (0, 0, 0, batch.input_ids.shape[1] - features.shape[1]))
+
+
+def _rows(batch: Batch) -> Iterator[tuple[int, int]]:
+    """Which example each row belongs to, and which of its windows it is."""
+    for index, num_windows in zip(batch.indices, batch.rows_of_examples(), strict=True):
+        yield from ((index, window) for window in range(num_windows))
 
 
 def for_training(model: ClinicalModel) -> nn.Module:

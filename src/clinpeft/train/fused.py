@@ -39,32 +39,32 @@ def _forward(layer: Any, plain: Any, states: torch.Tensor, *inputs: Any, **other
         result: torch.Tensor = plain(states, *inputs, **others)
         return result
     pair = layer.lora_A[name].weight, layer.lora_B[name].weight
-    return _LowRank.apply(states, base.weight, base.bias, *pair, layer.scaling[name])  # type: ignore[no-untyped-call,no-any-return]
+    rows = states.reshape(-1, states.shape[-1])
+    result = _LowRank.apply(rows, base.weight, base.bias, *pair, layer.scaling[name])  # type: ignore[no-untyped-call]
+    # Outside, as what a custom function returns must be no view for who changes it in place (Longformer).
+    return result.view(*states.shape[:-1], -1)
 
 
 class _LowRank(torch.autograd.Function):
-    """x Wᵀ + b + s (x Aᵀ) Bᵀ for frozen W and b (Hu et al., ICLR 2022); A [r, in] and B [out, r] keep their fp32."""
+    """x Wᵀ + b + s (x Aᵀ) Bᵀ for frozen W and b (Hu et al., ICLR 2022); A [r, in] (may be frozen) and B [out, r] keep
+    their fp32."""
 
     @staticmethod
-    def forward(ctx: Any, states: Any, weight: Any, bias: Any, down: Any, up: Any, scaling: float) -> torch.Tensor:
-        rows = states.reshape(-1, states.shape[-1])
-        down, up = down.to(states.dtype), (up * scaling).to(states.dtype)
+    def forward(ctx: Any, rows: Any, weight: Any, bias: Any, down: Any, up: Any, scaling: float) -> torch.Tensor:
+        down, up = down.to(rows.dtype), (up * scaling).to(rows.dtype)
         inner = rows @ down.t()
         result = rows @ weight.t() if bias is None else torch.addmm(bias, rows, weight.t())
         result.addmm_(inner, up.t())
-        ctx.save_for_backward(rows, weight, down, up, inner)
+        trains_down = ctx.needs_input_grad[3]
+        ctx.save_for_backward(rows if trains_down else None, weight, down, up, inner)
         ctx.scaling = scaling
-        return result.view(*states.shape[:-1], -1)
+        return result
 
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[Any, ...]:
         rows, weight, down, up, inner = ctx.saved_tensors
-        shape = gradient.shape
-        gradient = gradient.reshape(-1, shape[-1])
         of_inner = gradient @ up
-        of_down = (of_inner.t() @ rows).float()
         of_up = (gradient.t() @ inner).float().mul_(ctx.scaling)
-        of_states = None
-        if ctx.needs_input_grad[0]:
-            of_states = (gradient @ weight).addmm_(of_inner, down).view(*shape[:-1], -1)
-        return of_states, None, None, of_down, of_up, None
+        of_down = None if rows is None else (of_inner.t() @ rows).float()
+        of_rows = (gradient @ weight).addmm_(of_inner, down) if ctx.needs_input_grad[0] else None
+        return of_rows, None, None, of_down, of_up, None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -15,10 +17,13 @@ from clinpeft.data.tokenize import Encoded
 from clinpeft.methods.base import Method
 from clinpeft.models.load import ClinicalModel
 from clinpeft.spec import Kind, TrainOptions
+from clinpeft.train.checkpoint import Checkpoints
 from clinpeft.train.engine import Engine
-from clinpeft.train.features import for_training
+from clinpeft.train.features import FrozenFeatures, for_training
+from clinpeft.train.interruption import Interrupted, Interruption
 from clinpeft.train.meter import Meter
 from clinpeft.train.precision import LossScaling, computing
+from clinpeft.train.state import Reached, TrainingState
 
 Stream = Callable[[int], Iterator[Batch]]
 
@@ -54,12 +59,16 @@ def fit(
     class_weights: torch.Tensor | None,
     judge: Callable[[], float | None],
     meter: Meter,
+    checkpoints: Checkpoints | None = None,
+    saved: Mapping[str, Any] | None = None,
 ) -> Fitted:
     """Train until the epochs, steps, time or patience run out, and leave the best epoch's weights in the model.
 
     `judge` gives the headline score after an epoch, higher is better; None (undefined) never counts as better, and
     if no epoch has a score the last epoch's weights stay. Time spent in it is not training time.
-    Raises Diverged when the loss or its gradient is NaN or infinite.
+    saved: what `checkpoints.newest()` gave; training goes on from there, bit for bit on the same machine.
+    Raises Diverged when the loss or its gradient is NaN or infinite, and Interrupted when a signal came: with
+    `checkpoints`, the first one lets the step end and be saved.
     """
     assert isinstance(options.learning_rate, float)
     watch = meter.watch
@@ -68,52 +77,61 @@ def fit(
     optimizer = method.optimizer(groups)
     warmup = max(1, round(options.warmup_fraction * num_steps))
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _schedule(step, warmup, num_steps))
-    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     network, scaling = for_training(model), LossScaling(engine.precision, engine.device)
+    state = TrainingState(model, method, optimizer, scheduler, scaling, engine, meter)
+    trainable = list(state.trainable.values())
     torch.manual_seed(seed)
-    step = tokens = examples = best_step = epochs_since_best = 0
-    best_score: float | None = None
-    best_state: list[torch.Tensor] | None = None
+    if saved is not None and checkpoints is not None:
+        _go_on(state, saved, checkpoints, network, stream)
+    reached = state.reached
 
-    for epoch in range(options.epochs):
-        model.train()
-        for batch in stream(epoch):
-            with watch.training():
-                loss = _backward(network, method.extra_loss(model), batch, kind, engine, class_weights, scaling)
-                if not math.isfinite(loss):
-                    raise Diverged(f"the loss at step {step + 1} is not a finite number")
-                scaling.unscale(optimizer)
-                norm = nn.utils.clip_grad_norm_(trainable, 1.0).item()
-                if not math.isfinite(norm) and not scaling.may_skip():
-                    raise Diverged(f"the gradient at step {step + 1} is not finite")
-                is_taken = scaling.step(optimizer, norm)
-                optimizer.zero_grad(set_to_none=True)
-                if is_taken:
-                    scheduler.step()
-                    step += 1
-                    method.after_step(model, step)
-            tokens += int(batch.attention_mask.sum())
-            examples += len(batch.indices)
-            if step:  # In fp16 the first ones may be left out.
-                watch.stepped(step, num_steps, loss, tokens)
-            if step >= num_steps or watch.is_over(options.time_limit_seconds):
+    def is_over() -> bool:
+        return reached.step >= num_steps or watch.is_over(options.time_limit_seconds)
+
+    with Interruption(is_on=checkpoints is not None) as interruption:
+        while reached.epoch < options.epochs:
+            model.train()
+            for batch in itertools.islice(stream(reached.epoch), reached.batches, None):
+                if is_over():
+                    break
+                with watch.training():
+                    loss = _backward(network, method.extra_loss(model), batch, kind, engine, class_weights, scaling)
+                    if not math.isfinite(loss):
+                        raise Diverged(f"the loss at step {reached.step + 1} is not a finite number")
+                    scaling.unscale(optimizer)
+                    norm = nn.utils.clip_grad_norm_(trainable, 1.0).item()
+                    if not math.isfinite(norm) and not scaling.may_skip():
+                        raise Diverged(f"the gradient at step {reached.step + 1} is not finite")
+                    if scaling.step(optimizer, norm):
+                        scheduler.step()
+                        reached.step += 1
+                        method.after_step(model, reached.step)
+                    optimizer.zero_grad(set_to_none=True)
+                reached.batches += 1
+                reached.tokens += int(batch.attention_mask.sum())
+                reached.examples += len(batch.indices)
+                if reached.step:  # In fp16 the first ones may be left out.
+                    watch.stepped(reached.step, num_steps, loss, reached.tokens)
+                if checkpoints is not None:
+                    _save(state, checkpoints, interruption)
+            try:
+                with interruption.at_once(), watch.evaluating():
+                    score = judge()
+            except Interrupted:
+                if checkpoints is not None:
+                    checkpoints.write(reached.step, state.saved())
+                raise
+            reached.epoch, reached.batches = reached.epoch + 1, 0
+            reached.epochs_since_best += 1
+            if score is not None and (reached.best_score is None or score > reached.best_score):
+                state.keep_as_best(score)
+            patience = options.early_stopping_patience
+            if is_over() or (patience is not None and reached.epochs_since_best >= patience):
                 break
-        with watch.evaluating():
-            score = judge()
-        epochs_since_best += 1
-        if score is not None and (best_score is None or score > best_score):
-            best_score, best_step, epochs_since_best = score, step, 0
-            best_state = [parameter.detach().clone() for parameter in trainable]
-        if step >= num_steps or watch.is_over(options.time_limit_seconds):
-            break
-        if options.early_stopping_patience is not None and epochs_since_best >= options.early_stopping_patience:
-            break
 
-    if best_state is not None:
-        with torch.no_grad():
-            for parameter, value in zip(trainable, best_state, strict=True):
-                parameter.copy_(value)
-    return Fitted(step, examples, tokens, best_step if best_state is not None else step, best_score)
+    state.restore_best()
+    best_step = reached.step if state.best is None else reached.best_step
+    return Fitted(reached.step, reached.examples, reached.tokens, best_step, reached.best_score)
 
 
 def training_stream(encoded: Sequence[Encoded], batch_size: int, pad_id: int, seed: int) -> Stream:
@@ -140,6 +158,40 @@ def loss_of(logits: torch.Tensor, batch: Batch, kind: Kind, class_weights: torch
         # A batch of sentences without a word to tag: the mean over nothing would be NaN.
         return logits.sum() * 0
     return functional.cross_entropy(logits.flatten(0, -2), labels, class_weights, ignore_index=IGNORED)
+
+
+def _go_on(
+    state: TrainingState, saved: Mapping[str, Any], checkpoints: Checkpoints, network: nn.Module, stream: Stream
+) -> None:
+    """Go on from a checkpoint; one that does not fit is named and left aside, and the run starts again."""
+    problem = state.refuses(saved)
+    if problem is not None:
+        checkpoints.reject(checkpoints.steps(), problem)
+        return
+    state.load(saved)
+    if isinstance(network, FrozenFeatures):
+        _recall(network, stream, state.reached, state.engine)
+    state.load_random(saved)
+
+
+def _recall(network: FrozenFeatures, stream: Stream, reached: Reached, engine: Engine) -> None:
+    """Compute the kept features again in the batches of their first time: in others their last bits would differ."""
+    for epoch in range(reached.epoch + 1):
+        batches = itertools.islice(stream(epoch), reached.batches if epoch == reached.epoch else None)
+        parts = (part for batch in batches for part in batch.parts(engine.pieces_at_once))
+        with computing(engine.precision, engine.device):
+            num_computed = sum(network.remember(part.to(engine.device)) for part in parts)
+        if epoch and not num_computed:
+            return
+
+
+def _save(state: TrainingState, checkpoints: Checkpoints, interruption: Interruption) -> None:
+    """Write a checkpoint when it is time for one, or when this was the last step for now."""
+    if interruption.signal is None:
+        checkpoints.offer(state.reached.step, state.saved)
+        return
+    checkpoints.write(state.reached.step, state.saved())
+    raise Interrupted
 
 
 def _backward(

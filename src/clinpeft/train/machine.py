@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from clinpeft.launchers.base import CORES
 from clinpeft.record import Environment
 from clinpeft.train.precision import Precision
 
@@ -33,8 +34,9 @@ def use_threads(wanted: int | None) -> None:
 
 
 def num_cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0))
+    """Cores this process may use; where a launcher has given it a share of them ($CLINPEFT_CORES), so many."""
+    allowed = len(os.sched_getaffinity(0))
+    return min(allowed, int(os.environ.get(CORES, allowed)))
 
 
 def describe_machine(

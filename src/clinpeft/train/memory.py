@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psutil
 import torch
+from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from clinpeft.data.tokenize import LENGTH_STEP
 from clinpeft.methods._virtual_tokens import VirtualTokens
@@ -37,8 +40,6 @@ class Sizes:
     num_trained: int
     """Parameters."""
     trains_backbone: bool
-    can_recompute: bool
-    """Whether layers may be computed again in the backward pass."""
     num_virtual: int = 0
     """Learned positions beside a text's own."""
 
@@ -53,23 +54,27 @@ class Plan:
     """Each layer keeps its input only, and is computed again in the backward pass (Chen et al., 2016)."""
 
 
-def plan_memory(sizes: Sizes, room_bytes: int, most_pieces: int, longest: int, batch_size: int) -> Plan:
+def plan_memory(
+    sizes: Sizes, room_bytes: int, most_pieces: int, longest: int, batch_size: int, num_windows: int = 1
+) -> Plan:
     """The largest pass that fits `room_bytes`: `most_pieces`, or a half, a quarter … of it, down to one text of
-    `longest` word pieces. Only where not even that one fits are activations computed again.
+    `longest` word pieces, or to its `num_windows` windows of so many, which have one gradient. Only where not even that
+    fits are activations computed again.
 
     Where that does not fit either, the plan is the smallest one: the estimate is rough, and memory that runs out is a
     failure that the record names. The steps are powers of two, so that a little more or less memory changes nothing.
     """
-    text = -(-longest // LENGTH_STEP) * LENGTH_STEP
-    for recomputes in (False, True) if sizes.can_recompute else (False,):
+    window = -(-longest // LENGTH_STEP) * LENGTH_STEP
+    text = window * num_windows
+    for recomputes in (False, True):
         pieces = most_pieces
-        while step_bytes(sizes, max(text, min(pieces, batch_size * text)), text, recomputes) > room_bytes:
+        while step_bytes(sizes, max(text, min(pieces, batch_size * text)), window, recomputes) > room_bytes:
             if pieces <= text:
                 break
             pieces = max(text, pieces // 2)
         else:
             return Plan(pieces, recomputes)
-    return Plan(min(most_pieces, text), sizes.can_recompute)
+    return Plan(min(most_pieces, text), True)
 
 
 def step_bytes(sizes: Sizes, pieces: int, text: int, recomputes: bool) -> int:
@@ -95,29 +100,26 @@ def step_bytes(sizes: Sizes, pieces: int, text: int, recomputes: bool) -> int:
 def sizes_of(model: ClinicalModel, number_bytes: int) -> Sizes:
     """The sizes of an adapted model."""
     card, backbone = model.card, model.backbone
-    transformer = _transformer(model)
     virtual = backbone if isinstance(backbone, VirtualTokens) else None
     return Sizes(
         num_layers=card.num_layers,
         hidden=card.hidden_size,
-        # DistilBERT calls it hidden_dim.
-        intermediate=getattr(transformer.config, "intermediate_size", None) or transformer.config.hidden_dim,
+        intermediate=_feed_forward_width(model),
         num_heads=card.num_heads,
         number_bytes=number_bytes,
         num_trained=sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad),
         trains_backbone=any(parameter.requires_grad for parameter in backbone.parameters()),
-        # A prefix travels in the cache of past keys and values, which transformers 5.23 drops from such layers.
-        can_recompute=transformer.supports_gradient_checkpointing and not (virtual and virtual.is_prefix),
         num_virtual=virtual.num_tokens if virtual else 0,
     )
 
 
 def recompute_activations(model: ClinicalModel) -> None:
     """Let the layers compute their activations again in the backward pass, in training only."""
-    transformer = _transformer(model)
-    transformer.activation_checkpointing_enable({"use_reentrant": False})
-    # It also asks for the gradient of the embeddings, which only the re-entrant kind needs.
-    transformer.disable_input_require_grads()
+    suffix = f".{model.card.architecture().layers}"
+    for name, module in model.backbone.named_modules():
+        if isinstance(module, nn.ModuleList) and f".{name}".endswith(suffix):
+            for layer in module:
+                layer.forward = partial(_forward, layer, layer.forward)
 
 
 def free_bytes(device: torch.device) -> int:
@@ -127,11 +129,22 @@ def free_bytes(device: torch.device) -> int:
     return int(HOST_SHARE * min([psutil.virtual_memory().available, *_group_rooms()]))
 
 
-def _transformer(model: ClinicalModel) -> Any:
-    """transformers' own model, wherever a method has put it."""
+def _forward(layer: nn.Module, plain: Callable[..., Any], *inputs: Any, **options: Any) -> Any:
+    """A layer's forward pass that keeps its inputs only. transformers 5.23 does the same, but not for ALBERT."""
+    if not (layer.training and torch.is_grad_enabled()):
+        return plain(*inputs, **options)
+    return checkpoint(plain, *inputs, use_reentrant=False, **options)
+
+
+def _feed_forward_width(model: ClinicalModel) -> int:
+    """Half as much again where a second matrix gates the first."""
     from transformers import PreTrainedModel
 
-    return next(module for module in model.backbone.modules() if isinstance(module, PreTrainedModel))
+    transformer = next(module for module in model.backbone.modules() if isinstance(module, PreTrainedModel))
+    # DistilBERT calls it hidden_dim, T5 d_ff.
+    names = ("intermediate_size", "hidden_dim", "d_ff")
+    width = next(getattr(transformer.config, name) for name in names if hasattr(transformer.config, name))
+    return int(width) * (1 + len(model.card.architecture().feed_forward_in)) // 2
 
 
 def _group_rooms(groups: Path = Path("/proc/self/cgroup"), mounted: Path = Path("/sys/fs/cgroup")) -> Iterator[int]:

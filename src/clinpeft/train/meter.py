@@ -5,22 +5,24 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import psutil
 import torch
 from torch import nn
 
+from clinpeft.methods._prefix import prefix_length
 from clinpeft.methods._virtual_tokens import VirtualTokens
 from clinpeft.models.catalogue import ModelCard
 from clinpeft.models.load import ClinicalModel
-from clinpeft.record import Cost
+from clinpeft.record import Cost, How
 from clinpeft.spec import CostField
 from clinpeft.train.allocator import give_back_freed_memory
 from clinpeft.train.energy import EnergyMeter
+from clinpeft.train.machine import describe_machine
 
 T = TypeVar("T")
 Phase = Literal["training", "evaluation"]
@@ -80,6 +82,9 @@ class Meter:
         give_back_freed_memory()
         self._can_reset = _reset_peak_memory()
         self._energy = EnergyMeter(_gpu_uuid(device))
+        self._energy_before: Cost | None = None
+        self._peak_before = 0.0
+        self._is_one_machine = True
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
 
@@ -96,12 +101,51 @@ class Meter:
         self._ended("training")
         device_bytes = self.device_peaks["training"][0] if self.device.type == "cuda" else None
         return {
-            "train_seconds": Cost(value=self.watch.train_seconds, how="measured"),
-            "evaluate_seconds": Cost(value=self.watch.evaluate_seconds, how="measured"),
-            "peak_host_bytes": Cost(value=_peak_memory(), how="measured" if self._can_reset else "estimated"),
-            "peak_device_bytes": UNAVAILABLE if device_bytes is None else Cost(value=device_bytes, how="measured"),
-            "energy_joules": self._energy.cost(),
+            "train_seconds": Cost(value=self.watch.train_seconds, how=self._how()),
+            "evaluate_seconds": Cost(value=self.watch.evaluate_seconds, how=self._how()),
+            "peak_host_bytes": Cost(value=max(_peak_memory(), self._peak_before), how=self._how(self._can_reset)),
+            "peak_device_bytes": UNAVAILABLE if device_bytes is None else Cost(value=device_bytes, how=self._how()),
+            "energy_joules": self._joules(),
         }
+
+    def spent(self) -> dict[str, Any]:
+        """What the run has taken so far, for a checkpoint."""
+        self._ended("training")
+        return {
+            "machine": describe_machine(self.device, "fp32", 1).hardware_id,
+            "train_seconds": self.watch.train_seconds,
+            "evaluate_seconds": self.watch.evaluate_seconds,
+            "peak_host_bytes": _peak_memory(),
+            "device_peaks": dict(self.device_peaks),
+            "energy": self._joules().model_dump(),
+        }
+
+    def add(self, spent: Mapping[str, Any]) -> None:
+        """Count in what the run took until the checkpoint that it goes on from.
+
+        What it took after that checkpoint is in no account: it had to be done again. Costs of another machine than
+        this one make the sums estimates.
+        """
+        self.watch.train_seconds += spent["train_seconds"]
+        self.watch.evaluate_seconds += spent["evaluate_seconds"]
+        for phase, (allocated, reserved) in spent["device_peaks"].items():
+            now = self.device_peaks[phase]
+            self.device_peaks[phase] = max(now[0], allocated), max(now[1], reserved)
+        self._peak_before = max(self._peak_before, spent["peak_host_bytes"])
+        self._energy_before = Cost(**spent["energy"])
+        self._is_one_machine = spent["machine"] == describe_machine(self.device, "fp32", 1).hardware_id
+
+    def _joules(self) -> Cost:
+        now, before = self._energy.cost(), self._energy_before
+        if before is None:
+            return now
+        if now.value is None or before.value is None:
+            return UNAVAILABLE
+        is_measured = now.how == before.how == "measured"
+        return Cost(value=now.value + before.value, how="measured" if is_measured else "estimated")
+
+    def _how(self, is_measured: bool = True) -> How:
+        return "measured" if is_measured and self._is_one_machine else "estimated"
 
     def _stepped(self, step: int, num_steps: int, loss: float, tokens: int) -> None:
         self._energy.keep_up()
@@ -151,19 +195,21 @@ def training_flops(
     nothing trains but once. A matrix of n parameters costs 2n a position forward, 2n for the gradient of its input
     where something before it trains, and 2n for its own gradient where it trains; attention's two products cost
     4 · queries · keys · hidden a text and layer, and twice that backward. Virtual tokens are positions of their own, or
-    keys (a prefix). Norms, activations and padding do not count.
+    keys (a prefix). Norms, activations, padding and what makes a prefix, once for all texts, do not count.
     """
     examples = max(1, round(tokens / max(1.0, mean_length))) if examples is None else examples
     virtual = model.backbone if isinstance(model.backbone, VirtualTokens) else None
     added = 0 if virtual is None else virtual.num_tokens * examples
     pairs = tokens * mean_length
     if virtual is not None:
-        pairs += virtual.num_tokens * (tokens if virtual.is_prefix else 2 * tokens + added)
-    positions = tokens + (0 if virtual is None or virtual.is_prefix else added)
+        pairs += virtual.num_tokens * (2 * tokens + added)
+    pairs += prefix_length(model.backbone) * tokens
+    positions = tokens + added
     rows = {
         "layers": positions,
         "before": positions,
         "virtual": added,
+        "prefix": 0,
         "pooler": examples,
         "head": tokens if model.head.pooling == "words" else examples,
     }
@@ -215,11 +261,11 @@ def _gpu_uuid(device: torch.device) -> str | None:
 
 
 def _place(name: str, card: ModelCard) -> tuple[str, int]:
-    """Where a module of the model computes (`layers`, `before` them, `virtual` tokens, `pooler`, `head`), and in which
-    layer."""
+    """Where a module of the model computes (`layers`, `before` them, `virtual` tokens, what makes a `prefix`, `pooler`,
+    `head`), and in which layer."""
     found = re.search(rf"\.{re.escape(card.architecture().layers)}\.(\d+)\.", name)
     if found:
-        return "layers", int(found[1])
+        return "prefix" if ".prefix." in name else "layers", int(found[1])
     if name.startswith("head."):
         return "head", 0
     if "prompt_encoder" in name:
@@ -230,13 +276,11 @@ def _place(name: str, card: ModelCard) -> tuple[str, int]:
 def _first_trained_layer(model: ClinicalModel) -> int | None:
     """The lowest layer into or through which a gradient flows: -1 where it flows on to what stands before the layers,
     None where nothing below the pooler trains."""
-    is_prefix = isinstance(model.backbone, VirtualTokens) and model.backbone.is_prefix
     lowest = []
     for name, parameter in model.named_parameters():
         place, layer = _place(name, model.card)
-        if parameter.requires_grad and place in {"layers", "before", "virtual"}:
-            # A prefix enters every layer, the first one too, beside its input.
-            lowest.append(layer if place == "layers" else 0 if is_prefix else -1)
+        if parameter.requires_grad and place in {"layers", "prefix", "before", "virtual"}:
+            lowest.append(layer if place in {"layers", "prefix"} else -1)
     return min(lowest, default=None)
 
 
@@ -248,7 +292,7 @@ def _passes_gradient(name: str, matrix: nn.Linear, model: ClinicalModel, first: 
     """Whether the gradient of a matrix's input is computed. In the lowest layer that trains, what reads the layer's
     input needs none."""
     place, layer = _place(name, model.card)
-    if place == "virtual":
+    if place in {"virtual", "prefix"}:
         return True
     if place == "before":
         return first == -1

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import math
 import time
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -49,7 +50,7 @@ def prepare(model: ClinicalModel, precision: Precision) -> None:
     for module in model.modules():
         if isinstance(module, nn.Linear) and precision != "fp32":
             for parameter in module.parameters(recurse=False):
-                if not parameter.requires_grad:
+                if not parameter.requires_grad and parameter.is_floating_point():
                     parameter.data = parameter.data.to(_DTYPES[precision])
         if hasattr(module, "cast_input_dtype_enabled"):
             # peft would cast activations up to the adapter's fp32 at every layer; autocast does what is needed.
@@ -78,6 +79,20 @@ class LossScaling:
         # torch's own start, 2¹⁶, overflows in the first steps of most runs, and a fine-tuning run has few.
         self.scaler = torch.amp.GradScaler(device.type, init_scale=2.0**12, growth_interval=500, enabled=self.is_on)
         self.num_skipped = self.skipped_in_a_row = 0
+
+    def state(self) -> dict[str, Any]:
+        """For a checkpoint."""
+        return {
+            "scaler": self.scaler.state_dict(),
+            "num_skipped": self.num_skipped,
+            "skipped_in_a_row": self.skipped_in_a_row,
+        }
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state` gave."""
+        self.num_skipped, self.skipped_in_a_row = state["num_skipped"], state["skipped_in_a_row"]
+        if self.is_on:
+            self.scaler.load_state_dict(dict(state["scaler"]))
 
     def scaled(self, loss: torch.Tensor) -> torch.Tensor:
         """The loss to go backward from."""
@@ -111,7 +126,8 @@ _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 def _let_states_flow_in(model: ClinicalModel, dtype: torch.dtype) -> None:
     """From the embeddings on, or every layer's residual sum would stay in fp32 and be cast anew before each matrix
     (measured: a quarter of the time)."""
-    block = model.card.architecture().embeddings.rpartition(".")[0]
+    embeddings = model.card.architecture().embeddings
+    block = embeddings.rpartition(".")[0] or embeddings
     for name, module in model.backbone.named_modules():
         if f".{name}".endswith(f".{block}"):
             module.register_forward_hook(lambda module, inputs, output: output.to(dtype))

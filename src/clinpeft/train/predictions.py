@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clinpeft.data.card import Card
+from clinpeft.data.spans import tags_by_piece
 from clinpeft.errors import BadInput
 from clinpeft.metrics.base import Floats, Predictions
 from clinpeft.tasks.base import Example
@@ -21,17 +22,28 @@ def predictions_from(
     card: Card,
     scores: Floats | None = None,
     predicted_tags: Sequence[Sequence[str]] | None = None,
+    piece_counts: Sequence[Sequence[int]] | None = None,
 ) -> Predictions:
     """Gold and predictions of one split: `scores` [n, k] in the card's label order, or IOB2 tags for entities.
 
-    Words beyond the end of a row of predicted tags count as `O`, so an entity that was cut off is missed.
+    Words beyond the end of a row of predicted tags count as `O`, so an entity that was cut off is missed. With
+    `piece_counts` (of each word of each example) the predicted tags are those of word pieces, and so are gold ones.
     Raises BadInput when an example has a label that the card does not list, ValueError when the shapes disagree.
     """
     subjects = tuple(example.subject for example in examples)
     if card.kind == "entities":
+        counts = tuple(map(tuple, piece_counts or ()))
         gold_tags = tuple(example.tags for example in examples)
+        if counts:
+            gold_tags = tuple(tags_by_piece(*row) for row in zip(gold_tags, counts, strict=True))
         return Predictions(
-            card.kind, card.labels, subjects, gold_tags=gold_tags, predicted_tags=_padded(predicted_tags, gold_tags)
+            kind=card.kind,
+            labels=card.labels,
+            subjects=subjects,
+            gold_tags=gold_tags,
+            predicted_tags=_padded(predicted_tags, gold_tags),
+            word_ends=_word_ends(examples) if not counts else (),
+            piece_counts=counts,
         )
     if scores is None or scores.shape != (len(examples), len(card.labels)):
         raise ValueError(f"scores must have shape ({len(examples)}, {len(card.labels)})")
@@ -63,6 +75,11 @@ def gold_of(examples: Sequence[Example], card: Card) -> tuple[Ints, Bools | None
         return gold, missing.astype(bool)
     except KeyError:
         raise BadInput(card.name, "an example has a label that the card does not list", "build it again") from None
+
+
+def _word_ends(examples: Sequence[Example]) -> tuple[tuple[int, ...], ...]:
+    is_known = all(len(example.ends) == len(example.tags) for example in examples)
+    return tuple(example.ends for example in examples) if is_known else ()
 
 
 def _padded(predicted: Sequence[Sequence[str]] | None, gold: Sequence[tuple[str, ...]]) -> tuple[tuple[str, ...], ...]:

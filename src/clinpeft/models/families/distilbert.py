@@ -1,4 +1,4 @@
-"""DistilBERT (Sanh et al., 2019): other module names, no token types, no pooler, no past keys and values."""
+"""DistilBERT (Sanh et al., 2019): other module names, no token types, no pooler."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ class DistilBert(Family):
     key: ClassVar[str] = "attention.k_lin"
     value: ClassVar[str] = "attention.v_lin"
     attention_output: ClassVar[str] = "attention.out_lin"
-    feed_forward_in: ClassVar[str] = "ffn.lin1"
+    feed_forward_in: ClassVar[tuple[str, ...]] = ("ffn.lin1",)
     feed_forward_out: ClassVar[str] = "ffn.lin2"
     ia3_feed_forward: ClassVar[tuple[str, ...]] = ("ffn.lin1", "ffn.lin2")
+    norms: ClassVar[tuple[str, ...]] = ("embeddings.LayerNorm", "sa_layer_norm", "output_layer_norm")
     embeddings: ClassVar[str] = "embeddings.word_embeddings"
-    takes_prefix: ClassVar[bool] = False
     has_token_types: ClassVar[bool] = False
+    has_absolute_positions: ClassVar[bool] = True
     hidden_size: ClassVar[str] = "dim"
     num_layers: ClassVar[str] = "n_layers"
     num_heads: ClassVar[str] = "n_heads"

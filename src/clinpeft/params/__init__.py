@@ -1,0 +1,1 @@
+"""How many parameters a method trains on a model, from the configuration alone."""
