@@ -91,7 +91,7 @@ def recommendations(folder: str | Path, *, limits: Mapping[str, float] | None = 
 
     Raises BadInput for a limit that is no cost field.
     """
-    from clinpeft.report.aggregate import aggregate
+    from clinpeft.report.aggregate import analyse
     from clinpeft.report.load import load
     from clinpeft.report.recommend import recommend
 
@@ -103,4 +103,6 @@ def recommendations(folder: str | Path, *, limits: Mapping[str, float] | None = 
             near = did_you_mean(key, list(get_args(CostField)))
             raise BadInput(f"limit '{key}'", "is no cost field", near or f"known: {', '.join(get_args(CostField))}")
         extra[field] = value
-    return recommend(aggregate(loaded), loaded[0].study.select, extra, prestated=not loaded[0].earlier_selects)
+    found = analyse(loaded)
+    is_prestated = not loaded[0].earlier_selects
+    return recommend(found.results, loaded[0].study.select, extra, found.contrasts, prestated=is_prestated)

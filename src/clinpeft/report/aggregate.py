@@ -17,6 +17,7 @@ from clinpeft.frozen import fingerprint
 from clinpeft.record import Cost, How, Parameters, Score
 from clinpeft.report.caveats import caveats
 from clinpeft.report.configurations import Configuration, configurations, is_higher_better, selected
+from clinpeft.report.contrasts import Contrast, contrasts
 from clinpeft.report.folds import pooled_scores
 from clinpeft.report.load import LoadedRun, LoadedStudy, load
 from clinpeft.report.pareto import front_probability
@@ -47,7 +48,20 @@ class Estimate:
     high: float | None = None
 
 
+@dataclass(frozen=True)
+class Analysis:
+    """The results, and the paired differences that they rest on."""
+
+    results: Results
+    contrasts: tuple[Contrast, ...]
+
+
 def aggregate(loaded: Sequence[LoadedStudy], only: Mapping[str, str] | None = None) -> Results:
+    """The results of one or more studies, recommendations and warnings included: `analyse` without its contrasts."""
+    return analyse(loaded, only).results
+
+
+def analyse(loaded: Sequence[LoadedStudy], only: Mapping[str, str] | None = None) -> Analysis:
     """The results of one or more studies, recommendations and warnings included.
 
     `only` keeps the runs that match (`configurations.FILTERS`). The rule of the recommendation is the first study's.
@@ -56,7 +70,8 @@ def aggregate(loaded: Sequence[LoadedStudy], only: Mapping[str, str] | None = No
     runs = selected(loaded, only or {})
     found = configurations(runs)
     select = loaded[0].study.select
-    rows = _with_front([row for configuration in found for row in _rows(configuration)], select.cost)
+    paired = contrasts(found)
+    rows = _with_front([row for configuration in found for row in _rows(configuration)], select.cost, paired)
     failed = sorted((run.record for _, run in runs if run.record.status != "success"), key=lambda record: record.run)
     results = Results(
         study=_study(loaded),
@@ -66,7 +81,8 @@ def aggregate(loaded: Sequence[LoadedStudy], only: Mapping[str, str] | None = No
         warnings=tuple(caveats(loaded, runs, found, rows, only or {})),
     )
     prestated = not any(study.earlier_selects for study in loaded)
-    return results.model_copy(update={"recommendations": recommend(results, select, prestated=prestated)})
+    recommended = recommend(results, select, contrasts=paired, prestated=prestated)
+    return Analysis(results.model_copy(update={"recommendations": recommended}), tuple(paired))
 
 
 def combine(scores: Sequence[Score | None], *, higher_is_better: bool) -> Estimate:
@@ -211,7 +227,7 @@ def _mean_of_folds(tests: Sequence[Mapping[str, Score]]) -> dict[str, Score]:
     return result
 
 
-def _with_front(rows: Iterable[ResultRow], cost: CostField) -> list[ResultRow]:
+def _with_front(rows: Iterable[ResultRow], cost: CostField, paired: Sequence[Contrast]) -> list[ResultRow]:
     """The rows with `front_probability`, among the rows of one task, split, metric and (for times) hardware."""
     rows = list(rows)
     groups: dict[tuple[str, ...], list[int]] = defaultdict(list)
@@ -220,7 +236,11 @@ def _with_front(rows: Iterable[ResultRow], cost: CostField) -> list[ResultRow]:
     for members in groups.values():
         group = [rows[index] for index in members]
         points = [(row.quality, row.burden(cost)) for row in group]
-        chances = front_probability(points, [row.deviation for row in group])
+        spreads = [row.cost_deviation(cost) for row in group]
+        scored = [row for row in group if row.mean is not None]
+        held = next((contrast for contrast in paired if contrast.holds(*scored)), None) if scored else None
+        noise = None if held is None else (1 if group[0].higher_is_better else -1) * held.noise(group)
+        chances = front_probability(points, [row.deviation for row in group], spreads, noise=noise)
         for index, chance in zip(members, chances, strict=True):
             rows[index] = rows[index].model_copy(update={"front_probability": chance})
     return rows

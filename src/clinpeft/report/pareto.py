@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from clinpeft.metrics.base import Floats
 
 Point = tuple[float | None, float | None]
 """(quality, cost): more quality and less cost are better; a point that lacks either is on no front."""
@@ -22,25 +26,40 @@ def front(points: Sequence[Point]) -> list[bool]:
 
 
 def front_probability(
-    points: Sequence[Point], deviations: Sequence[float | None], *, num_draws: int = NUM_DRAWS, seed: int = 0
+    points: Sequence[Point],
+    deviations: Sequence[float | None],
+    cost_deviations: Sequence[float | None] | None = None,
+    *,
+    noise: Floats | None = None,
+    num_draws: int = NUM_DRAWS,
+    seed: int = 0,
 ) -> list[float | None]:
     """For each point, the share of draws in which it stands on the front; None for a point that lacks a value.
 
-    A draw replaces each quality q by one from Normal(q, deviation); costs stay as they are and draws are independent
-    of each other, though all points were scored on the same subjects: a cautious picture. A deviation of None is 0.
-    The same arguments give the same result.
+    A draw moves each quality and each cost. noise: float [points, draws], by how much the qualities move, drawn jointly
+    for points that were scored on the same subjects; without it, each moves by Normal(0, deviation) for itself, which
+    is cautious. Costs move by Normal(0, cost deviation). A deviation of None is 0. The same arguments give the same
+    result.
     """
     import numpy as np
 
     known = [index for index, point in enumerate(points) if _known(point)]
-    quality = np.array([points[index][0] for index in known], dtype=np.float64)
-    cost = np.array([points[index][1] for index in known], dtype=np.float64)
-    deviation = np.array([deviations[index] or 0.0 for index in known], dtype=np.float64)
-    drawn = quality + deviation * np.random.default_rng(seed).standard_normal((num_draws, len(known)))
+    generator = np.random.default_rng(seed)
+
+    def moved(values: list[float | None], spread: Sequence[float | None]) -> Floats:
+        scale = np.array([spread[index] or 0.0 for index in known], dtype=np.float64)
+        return np.array(values, dtype=np.float64) + scale * generator.standard_normal((num_draws, len(known)))
+
+    if noise is not None:
+        num_draws = noise.shape[1]
+        quality = np.array([points[index][0] for index in known], dtype=np.float64) + noise[known].T
+    else:
+        quality = moved([points[index][0] for index in known], deviations)
+    cost = moved([points[index][1] for index in known], cost_deviations or [None] * len(points))
     result: list[float | None] = [None] * len(points)
     for place, index in enumerate(known):
-        mine = drawn[:, place : place + 1]
-        beaten = ((drawn >= mine) & (cost < cost[place])) | ((drawn > mine) & (cost <= cost[place]))
+        better, cheaper = quality >= quality[:, [place]], cost <= cost[:, [place]]
+        beaten = better & cheaper & ((quality > quality[:, [place]]) | (cost < cost[:, [place]]))
         result[index] = float(1 - beaten.any(axis=1).mean())
     return result
 

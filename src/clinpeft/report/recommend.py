@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, sqrt
 
+from clinpeft.report.contrasts import Contrast, paired
 from clinpeft.report.results import (
     HARDWARE_FREE,
     MORE_IS_BETTER,
@@ -38,6 +39,7 @@ def recommend(
     results: Results,
     select: Select,
     limits_extra: Mapping[CostField, float] | None = None,
+    contrasts: Sequence[Contrast] = (),
     *,
     prestated: bool = True,
 ) -> tuple[Recommendation, ...]:
@@ -47,14 +49,14 @@ def recommend(
     over which `limits_extra` goes); a cost that is unknown keeps no limit. When some use all training data, those on a
     subset are no candidates. Rule `best` takes the highest mean. `cheapest-within-interval` takes, of those whose mean
     lies within the best one's interval, the one with the lowest `select.cost`, then the fewest trainable parameters,
-    then by name; times count only against the same hardware as the best one's. `prestated` says whether the rule stood
-    in the study from the start.
+    then by name; times count only against the same hardware as the best one's. `contrasts`: paired differences, where
+    predictions are kept. `prestated` says whether the rule stood in the study from the start.
     """
     limits = {**select.limits, **(limits_extra or {})}
     is_prestated = prestated and limits == select.limits
     failed = {failure.run for failure in results.failures}
     tasks = dict.fromkeys(row.task for row in results.rows)
-    contests = [_Contest(_candidates(results.rows, task, select), select, limits, failed) for task in tasks]
+    contests = [_Contest(_candidates(results.rows, task, select), select, limits, failed, contrasts) for task in tasks]
     return tuple(contest.judge(task, is_prestated) for task, contest in zip(tasks, contests, strict=True))
 
 
@@ -86,6 +88,7 @@ class _Contest:
     select: Select
     limits: dict[CostField, float]
     failed: set[str]
+    contrasts: Sequence[Contrast]
 
     def __post_init__(self) -> None:
         labels = zip(self.rows, method_labels(self.rows), strict=True)
@@ -101,7 +104,7 @@ class _Contest:
         runner_up = self._best(others) if others else None
         best_of_all = self._best(self.scored)
         rival = best_of_all if best_of_all is not choice else runner_up
-        is_clear = runner_up is not None and _leads(choice, runner_up)
+        is_clear = runner_up is not None and (self._leads(choice, runner_up) or self._leads(runner_up, choice))
         return Recommendation(
             task=task,
             metric=choice.metric,
@@ -112,11 +115,21 @@ class _Contest:
             runner_up=self._handed_over(runner_up) if runner_up else None,
             difference_to_best=Difference(value=0, low=0, high=0)
             if choice is best_of_all
-            else difference(choice, best_of_all),
+            else self._gap(choice, best_of_all),
             cost_ratio=self._cost_ratio(choice, rival) if rival else None,
             verdict="clear" if is_clear else "within_noise",
             sentence=self._sentence(task, choice, best, runner_up, best_of_all),
         )
+
+    def _gap(self, row: ResultRow, other: ResultRow) -> Difference:
+        return paired(self.contrasts, row, other) or difference(row, other)
+
+    def _leads(self, row: ResultRow, other: ResultRow) -> bool:
+        """Whether the interval of the difference lies wholly on the better side of zero."""
+        gap = self._gap(row, other)
+        if gap.low is None or gap.high is None:
+            return False
+        return gap.low > 0 if row.higher_is_better else gap.high < 0
 
     def _fits(self, row: ResultRow) -> bool:
         burdens = [
@@ -215,10 +228,14 @@ class _Contest:
             return "Nothing else could be compared with it."
         amount = score(abs(difference(choice, runner_up).value))
         seeds = count(min(choice.num_seeds, runner_up.num_seeds), "seed")
+        if choice is not best and self._leads(best, choice):
+            return (
+                f"On the same subjects the best is better by {amount}, more than noise explains; this one costs less."
+            )
         if choice is not best:
             return f"With {seeds} the difference of {amount} is within noise."
         other = f"the next best ({self.names[runner_up.runs]}, {mean_and_interval(runner_up)})"
-        if _leads(choice, runner_up):
+        if self._leads(choice, runner_up):
             return f"It is better than {other} by {amount}, more than noise explains."
         return f"With {seeds} the difference of {amount} to {other} is within noise."
 
@@ -240,7 +257,7 @@ class _Contest:
         if tfidf is None:
             return ""
         other = f"{self.names[tfidf.runs]} ({mean_and_interval(tfidf)})"
-        if not _leads(choice, tfidf):
+        if not self._leads(choice, tfidf):
             return f"You have no evidence that it beats {other}."
         return f"It beats {other} by {score(abs(difference(choice, tfidf).value))}."
 
@@ -257,11 +274,3 @@ class _Contest:
 def _known(value: float | None) -> float:
     assert value is not None
     return value
-
-
-def _leads(row: ResultRow, other: ResultRow) -> bool:
-    """Whether the interval of the difference lies wholly on the better side of zero."""
-    gap = difference(row, other)
-    if gap.low is None or gap.high is None:
-        return False
-    return gap.low > 0 if row.higher_is_better else gap.high < 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from math import sqrt
 from typing import Literal, get_args
 
 from pydantic import Field
@@ -18,6 +19,8 @@ HARDWARE_FREE: frozenset[CostField] = frozenset({"flops", "adapter_bytes"})
 """Costs that may be compared between runs on different hardware."""
 MORE_IS_BETTER: frozenset[CostField] = frozenset({"examples_per_second"})
 """Costs of which more is better; a limit on one is a floor."""
+RANGE_IN_DEVIATIONS = {2: 1.128, 3: 1.693, 4: 2.059, 5: 2.326, 6: 2.534, 8: 2.847, 10: 3.078}
+"""Expected range of n values of a normal distribution, in standard deviations."""
 Z = 1.959963984540054
 """Half a 95 % interval is Z standard deviations wide."""
 
@@ -109,6 +112,18 @@ class ResultRow(Frozen):
         """The mean cost, turned so that less is better."""
         mean = self.cost[field].mean if field in self.cost else None
         return -mean if mean is not None and field in MORE_IS_BETTER else mean
+
+    def cost_deviation(self, field: CostField) -> float | None:
+        """Standard deviation of the mean cost, guessed from the range of its runs (Tippett 1925); None with one run."""
+        cost = self.cost.get(field)
+        if cost is None or cost.low is None or cost.high is None:
+            return None
+        num_runs = max(2, self.num_seeds * max(1, self.num_folds))
+        return (
+            (cost.high - cost.low)
+            / RANGE_IN_DEVIATIONS[max(n for n in RANGE_IN_DEVIATIONS if n <= num_runs)]
+            / sqrt(num_runs)
+        )
 
     def _turned(self, value: float | None) -> float | None:
         return value if value is None or self.higher_is_better else -value
