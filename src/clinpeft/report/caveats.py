@@ -95,6 +95,12 @@ def truncated_shares(configuration: Configuration) -> dict[str, float]:
     return {split: cut[split] / sizes[split] for split in cut if split in sizes}
 
 
+def what_was_read(configuration: Configuration) -> str:
+    """`512 word pieces`, and which of a longer text where that is not its start."""
+    train = configuration.spec.train
+    return f"{train.max_length} word pieces" + (f" ({train.long_text})" if train.long_text != "truncate" else "")
+
+
 def _opened(loaded: Sequence[LoadedStudy]) -> Iterator[str]:
     for study in loaded:
         times = max((len(run.test.opened) for run in study.runs if run.test), default=0)
@@ -198,16 +204,16 @@ def _folds(configurations: Sequence[Configuration]) -> Iterator[str]:
 
 
 def _truncated(configurations: Sequence[Configuration]) -> Iterator[str]:
-    """One sentence a task and length; models of one tokenizer have the same share."""
-    found: dict[tuple[str, int], dict[str, float]] = {}
+    """One sentence a task and what was read; models of one tokenizer have the same share."""
+    found: dict[tuple[str, str], dict[str, float]] = {}
     for configuration in configurations:
         spec, shares = configuration.spec, truncated_shares(configuration)
         if spec.model != "none" and shares and max(shares.values()) > TRUNCATED_SHARE:
-            found.setdefault((spec.task, spec.train.max_length), {})[spec.model] = max(shares.values())
-    for (task, length), models in found.items():
+            found.setdefault((spec.task, what_was_read(configuration)), {})[spec.model] = max(shares.values())
+    for (task, what), models in found.items():
         yield (
-            f"{task}: up to {percent(max(models.values()))} of a split's texts are longer than the {length} word "
-            f"pieces that {listed(models)} {'was' if len(models) == 1 else 'were'} given; the rest was not read."
+            f"{task}: up to {percent(max(models.values()))} of a split's texts are longer than the {what} that "
+            f"{listed(models)} {'was' if len(models) == 1 else 'were'} given; the rest was not read."
         )
 
 

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from clinpeft.data.card import SPLITS, Card
 from clinpeft.errors import UnknownName
-from clinpeft.report.caveats import cards_of, grave_caveats, truncated_shares
+from clinpeft.report.caveats import cards_of, grave_caveats, truncated_shares, what_was_read
 from clinpeft.report.chart import BASELINE_SHAPE, ChartPoint, chart, forest, symbol
 from clinpeft.report.configurations import Configuration, configurations, selected
 from clinpeft.report.load import LoadedRun, LoadedStudy
@@ -273,13 +273,13 @@ def _label_counts(card: Card) -> dict[str, dict[str, str]]:
 
 
 def _truncated(mine: Sequence[Configuration]) -> list[tuple[str, dict[str, float]]]:
-    """Shares beyond a model's length, with the models and the length that they hold for."""
-    found: dict[tuple[int, tuple[tuple[str, float], ...]], list[str]] = {}
+    """Shares beyond a model's length, with the models and what they read of a text."""
+    found: dict[tuple[str, tuple[tuple[str, float], ...]], list[str]] = {}
     for each in mine:
         if each.spec.model != "none" and (shares := truncated_shares(each)):
-            models = found.setdefault((each.spec.train.max_length, tuple(shares.items())), [])
+            models = found.setdefault((what_was_read(each), tuple(shares.items())), [])
             models += [each.spec.model] if each.spec.model not in models else []
-    return [(f"{length} word pieces; {listed(models)}", dict(shares)) for (length, shares), models in found.items()]
+    return [(f"{what}; {listed(models)}", dict(shares)) for (what, shares), models in found.items()]
 
 
 def _registered(task: str) -> tuple[str, str]:

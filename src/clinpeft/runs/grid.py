@@ -87,7 +87,7 @@ def nothing_fits() -> BadInput:
 def default_rate(study: Study, method: FoundMethod, card: ModelCard) -> float:
     """The learning rate of adapter or backbone: the study's for this method, or for all, or the method's own."""
     rate = method.own_rate or study.train.learning_rate
-    return method.method.learning_rate if rate == "method" else rate
+    return method.method.rate_for(card) if rate == "method" else rate
 
 
 def folds_of(dataset: TaskDataset) -> list[int | None]:
