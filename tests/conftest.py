@@ -86,6 +86,12 @@ def tiny_distilbert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_model(tmp_path_factory.mktemp("models") / "tiny-distilbert", "distilbert")
 
 
+@pytest.fixture(scope="session")
+def tiny_longformer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Longformer, whose attention has no room for a prefix."""
+    return make_model(tmp_path_factory.mktemp("models") / "tiny-longformer", "longformer")
+
+
 @pytest.fixture
 def small(tmp_path: Path, tiny_model: Path) -> Small:
     """A study that nobody has run yet."""

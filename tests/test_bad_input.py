@@ -195,10 +195,10 @@ def test_a_model_folder_that_cannot_be_used_is_refused(
     assert message in refusal(clinpeft, small)
 
 
-def test_a_method_that_does_not_fit_the_model_is_refused(clinpeft: Cli, small: Small, tiny_distilbert: Path) -> None:
-    small.write(models=[str(tiny_distilbert)], methods=["lora", "prefix-tuning"])
+def test_a_method_that_does_not_fit_the_model_is_refused(clinpeft: Cli, small: Small, tiny_longformer: Path) -> None:
+    small.write(models=[str(tiny_longformer)], methods=["lora", "prefix-tuning"])
 
-    assert "method 'prefix-tuning' with model 'tiny-distilbert': " in refusal(clinpeft, small)
+    assert "method 'prefix-tuning' with model 'tiny-longformer': " in refusal(clinpeft, small)
 
 
 @pytest.mark.parametrize(

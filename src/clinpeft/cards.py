@@ -1,4 +1,5 @@
-"""One page for every task, method, model and metric, from what `clinpeft show` says of it.
+"""One page for every task, method, model and metric, from what `clinpeft show` says of it, and one of what goes with
+what.
 
 python -m clinpeft.cards FOLDER
 """
@@ -22,7 +23,7 @@ APART = ("name", "title", "what", "options")
 def pages() -> dict[str, str]:
     """The text of every page by its path below the folder; `README.md` is the index."""
     found = {f"{kind}/{name}.md": _page(kind, name) for kind in KINDS for name, _ in summaries(kind)}
-    return {"README.md": _index(), **found}
+    return {"README.md": _index(), "compatibility.md": _compatibility(), **found}
 
 
 def export(folder: Path) -> list[Path]:
@@ -38,10 +39,41 @@ def export(folder: Path) -> list[Path]:
 
 def _index() -> str:
     lines = [MARK, "", "# Cards", "", "What is known of every entry; `clinpeft show KIND NAME` says the same."]
+    lines += ["", "[Which method serves which family](compatibility.md)."]
     for kind in KINDS:
         lines += ["", f"## {kind.capitalize()}", "", "| name | what it is |", "|---|---|"]
         lines += [f"| [{name}]({kind}/{name}.md) | {_cell(title)} |" for name, title in summaries(kind)]
     return "\n".join(lines) + "\n"
+
+
+def _compatibility() -> str:
+    """A row a method, a column a family; numbers are those of the reasons below."""
+    from clinpeft.testing.cells import MAIN_KINDS
+    from clinpeft.testing.compatibility import compatibility
+
+    found = compatibility()
+    reasons = list(dict.fromkeys(found.refused.values()))
+    lines = [
+        *(MARK, "", "# Which method serves which family", ""),
+        "✓: every promise is kept for classification, multilabel and entities (`tests/contracts/test_methods.py` tries",
+        "them all). A number: a study that asks for it is refused, for the reason below.",
+        *("", f"{100 * found.share_served():.1f} % of the cells are served.", ""),
+        f"| | {' | '.join(found.families)} |",
+        f"|---|{':-:|' * len(found.families)}",
+    ]
+    for method in found.methods:
+        told = [[found.refused.get((method, family, kind)) for kind in MAIN_KINDS] for family in found.families]
+        lines.append(f"| [{method}](methods/{method}.md) | {' | '.join(_mark(each, reasons) for each in told)} |")
+    lines += [""] if reasons else []
+    for number, reason in enumerate(reasons, 1):
+        kinds = dict.fromkeys(kind for (_, _, kind), each in found.refused.items() if each == reason)
+        lines.append(f"{number}. {'' if len(kinds) == len(MAIN_KINDS) else ', '.join(kinds) + ': '}{reason}")
+    return "\n".join(lines) + "\n"
+
+
+def _mark(told: list[str | None], reasons: list[str]) -> str:
+    """What stands in a cell, from the reason or None for each kind of task."""
+    return ", ".join(str(1 + reasons.index(reason)) for reason in dict.fromkeys(told) if reason is not None) or "✓"
 
 
 def _page(kind: str, name: str) -> str:

@@ -202,6 +202,32 @@ def check(kind: str, name: str) -> None:
 
 
 @app.command()
+def params(
+    model: str,
+    method: str,
+    labels: Annotated[int, typer.Option(min=2, help="Classes of the head.")] = 2,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="An option of the method: key=value.")] = None,
+    compat: Annotated[str | None, typer.Option(help="`paper`: as the 2024 study counts.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Count what METHOD trains on MODEL (a name, or a folder with a config.json): no weights are read."""
+    from clinpeft.params.count import counts_of
+
+    facts = counts_of(model, method, _pairs(settings, "--set"), labels, compat).facts()
+    print(json.dumps(facts) if as_json else "\n".join(f"{key}: {_grouped(value)}" for key, value in facts.items()))
+
+
+@app.command()
+def fetch(names: list[str], out: Out) -> None:
+    """Bring models (names, hub ids OWNER/NAME[@REVISION], or a STUDY's) from the hub: the one verb that goes online."""
+    from clinpeft.models.fetch import fetch_all
+
+    for fetched in fetch_all(names, out):
+        told = "was there" if fetched.was_there else f"{sum(file.bytes for file in fetched.locked.files):,} bytes"
+        print(f"{out / fetched.wanted.folder}  {fetched.locked.revision[:12]}  {told}")
+
+
+@app.command()
 def run(
     study: str,
     out: Out,
@@ -312,6 +338,10 @@ def _verify_with_raw(dataset: TaskDataset, raw: Path, outside: dict[str, str]) -
         print(line)
     if problem := comparison.problem():
         raise GateRefused(f"{dataset.folder}: {problem}")
+
+
+def _grouped(value: int | None) -> str:
+    return "not counted" if value is None else f"{value:,}"
 
 
 def _count(number: int, noun: str) -> str:

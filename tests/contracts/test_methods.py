@@ -7,7 +7,8 @@ import pytest
 from clinpeft.methods.base import METHODS
 from clinpeft.testing._rules import results
 from clinpeft.testing.cells import all_cells, check_cell
-from clinpeft.testing.methods import METHOD_RULES, check_method
+from clinpeft.testing.compatibility import compatibility
+from clinpeft.testing.methods import METHOD_RULES
 
 FAMILIES = sorted({family for family, _ in all_cells()})
 LEAST_SHARE = 0.95
@@ -30,3 +31,7 @@ def test_a_method_keeps_its_promises_on_a_family_or_refuses_it(method: str, fami
 @pytest.mark.parametrize("method", METHODS.names())
 def test_a_method_says_what_it_is(method: str) -> None:
     assert [result.detail for result in results(METHODS.get(method), METHOD_RULES) if not result.passed] == []
+
+
+def test_almost_every_method_serves_almost_every_family() -> None:
+    assert compatibility().share_served() >= LEAST_SHARE

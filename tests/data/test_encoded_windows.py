@@ -1,4 +1,4 @@
-"""A text longer than the model, encoded: all of it in windows, or the sections that tell most; what is cut is counted."""
+"""A text longer than the model, encoded: in windows, or the sections that tell most; what is cut is counted."""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ def test_the_room_is_always_used(text: str, room: int) -> None:
 
 
 def test_every_section_of_an_admission_note_has_a_rank() -> None:
-    note = render({header: "something" for header in SECTIONS})
+    note = render(dict.fromkeys(SECTIONS, "something"))
     found = sections_of(note, SUMMARY_SECTIONS)
 
     assert [note[section.start : section.end].strip().partition(":")[0] for section in found] == list(SECTIONS)

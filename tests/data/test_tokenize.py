@@ -217,6 +217,17 @@ def test_a_cut_inside_a_scored_word_keeps_its_first_pieces_and_counts_the_others
     assert (encoded.is_truncated, encoded.labels_lost) == (True, 2)
 
 
+def test_where_pieces_are_scored_every_piece_is_tagged_in_one_window(tokenizer: Any) -> None:
+    of = encoder(tokenizer, "entities", "problem", max_length=8, long_text="windows", scoring="pieces")
+    encoded = one(of, sentence("no fever xyzxyz pain", "O O B-problem I-problem"))
+    windows = [window.piece_tags or [] for window in encoded.windows]
+
+    assert len(windows) > 1
+    assert [tag for tags in windows for tag in tags if tag >= 0] == [0, 0, 1, 1, 1, 1, 1, 1, 2]
+    assert encoded.piece_counts == (1, 1, 6, 1)
+    assert encoded.labels_lost == 0
+
+
 def test_where_pieces_are_scored_a_sentence_without_tags_is_read_all_the_same(tokenizer: Any) -> None:
     encoded = one(encoder(tokenizer, "entities", "problem", scoring="pieces"), example("xy", tokens=("xy",)))
 

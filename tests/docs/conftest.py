@@ -1,4 +1,4 @@
-"""The plug-ins that the method author's page describes, as if their packages were installed."""
+"""The plug-ins that the authors' pages describe, as if their packages were installed."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ import pytest
 
 from clinpeft import registry
 
-PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "method-author.md"
+FOLDER = Path(__file__).parents[2] / "docs" / "how-to"
+PAGES = ("add-a-method.md", "add-a-model.md", "method-author.md")
 
 
 @pytest.fixture
 def plug_ins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder with the page's modules, importable, and its entry points; the page is followed to the letter."""
-    text = PAGE.read_text(encoding="utf-8")
+    """A folder with the pages' modules, importable, and their entry points; the pages are followed to the letter."""
+    text = "\n".join((FOLDER / page).read_text(encoding="utf-8") for page in PAGES)
     folder = tmp_path / "plug-ins"
     folder.mkdir()
     modules = re.findall(r"<!-- module: (\w+) -->\n```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)

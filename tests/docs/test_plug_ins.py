@@ -1,10 +1,11 @@
-"""The method author's page, followed to the letter: its files are plug-ins that keep their kinds' promises."""
+"""The authors' pages, followed to the letter: their files are plug-ins that keep their kinds' promises."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,13 +14,22 @@ from clinpeft.data.build import build_task
 from clinpeft.errors import BadInput
 from clinpeft.frozen import parse
 from clinpeft.methods.base import METHODS, resolve_method
-from clinpeft.spec import MethodChoice
+from clinpeft.spec import Kind, MethodChoice, ModelChoice
 from clinpeft.tasks.base import TASKS
 from clinpeft.testing import CHECKS
+from clinpeft.testing.cells import all_cells
+from clinpeft.testing.methods import check_method
 
 ROOT = Path(__file__).parents[2]
 CORPUS = ROOT.parent / "shared" / "data" / "mts_dialog"
 PLUG_INS = [("method", "last-layers"), ("metric", "log-loss"), ("task", "dialog-medications")]
+CELLS: list[tuple[str, Kind]] = [
+    ("bert", "relations"),
+    ("albert", "entities"),
+    ("t5", "multilabel"),
+    ("llama", "classification"),
+]
+"""Some of those that `clinpeft check method` tries."""
 
 
 @pytest.mark.parametrize(("kind", "name"), PLUG_INS, ids=[name for _, name in PLUG_INS])
@@ -28,12 +38,39 @@ def test_it_is_listed_and_shown(kind: str, name: str, plug_ins: Path) -> None:
     assert describe(kind, name)["title"]
 
 
-@pytest.mark.parametrize(("kind", "name"), PLUG_INS, ids=[name for _, name in PLUG_INS])
+@pytest.mark.parametrize(("kind", "name"), [*PLUG_INS[1:], ("family", "xlm-roberta")])
 def test_it_keeps_the_promises_of_its_kind(kind: str, name: str, plug_ins: Path) -> None:
     results = CHECKS[kind](name)
 
     assert results
     assert [f"{result.name}: {result.detail}" for result in results if not result.passed] == []
+
+
+def test_the_method_keeps_its_promises(plug_ins: Path) -> None:
+    results = check_method(METHODS.get("last-layers"), CELLS)
+
+    assert [f"{result.name}: {result.detail}" for result in results if not result.passed] == []
+
+
+def test_methods_serve_the_family_and_it_is_among_those_that_are_tried(plug_ins: Path) -> None:
+    assert ("xlm-roberta", "entities") in all_cells()
+    for method in ("lora", "prefix-tuning", "last-layers"):
+        results = check_method(METHODS.get(method), [("xlm-roberta", "classification")])
+        assert [f"{result.name}: {result.detail}" for result in results if not result.passed] == []
+
+
+def test_a_checkpoint_of_the_family_is_a_model_like_any_other(plug_ins: Path, tmp_path: Path) -> None:
+    from clinpeft.models.catalogue import resolve
+    from clinpeft.models.load import load
+    from clinpeft.testing.tiny import tiny_batch, tiny_model
+
+    backbone: Any = tiny_model("xlm-roberta", "classification", 3).backbone
+    backbone.save_pretrained(tmp_path / "our-xlm-roberta")
+    resolved = resolve(ModelChoice(name="ours", path=str(tmp_path / "our-xlm-roberta")), tmp_path)
+
+    assert resolved.card.family == "xlm-roberta"
+    assert resolved.card.max_positions == 510
+    assert load(resolved, "classification", 3, seed=1)(tiny_batch("classification")).shape == (8, 3)
 
 
 def test_the_method_takes_its_option_and_refuses_more_layers_than_there_are(plug_ins: Path) -> None:

@@ -194,14 +194,15 @@ class SlurmCluster:
 
     def kill_node(self) -> None:
         """As when the machine of the node dies: slurmd and all that it had started."""
-        spawned = [*psutil.process_iter(["name", "pid"])]
-        for process in spawned:
-            if process.info["name"] == "slurmstepd" and str(self.conf) in _environment_of(process):
-                for one in (*process.children(recursive=True), process):
-                    one.kill()
         slurmd = self.running.pop("slurmd")
         slurmd.kill()
         slurmd.wait()
+        steps = [process for process in psutil.process_iter(["name"]) if process.info["name"] == "slurmstepd"]
+        steps = [process for process in steps if str(self.conf) in _environment_of(process)]
+        # The steps first: else they tell that their jobs have failed.
+        children = [child for step in steps for child in step.children(recursive=True)]
+        for process in (*steps, *children):
+            process.kill()
 
     def said(self, *words: str) -> str:
         """What a command of Slurm's prints."""

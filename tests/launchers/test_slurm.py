@@ -169,12 +169,24 @@ def test_a_job_that_a_more_urgent_one_takes_the_place_of_is_interrupted_and_star
 def test_a_job_at_its_time_limit_is_interrupted_before_and_asks_for_more(
     slurm: SlurmCluster, steps: ModuleType, launcher: Slurm, tmp_path: Path
 ) -> None:
-    """A minute is the shortest limit there is; the signal may come a minute early."""
+    """Slurm looks at limits every half minute, and may warn so much early, or end the job before it could warn."""
     said = tmp_path / "said"
-    limited = launcher.model_copy(update={"time": 1, "grace": 30})
+    limited = launcher.model_copy(update={"time": 1, "grace": 5, "retries": 0})
 
     thread = when_started(said, lambda: None, slurm.hurry)
-    assert by_number(limited.map(steps.rest, [str(said)])) == {0: 1}
+    assert by_number(limited.map(steps.rest, [str(said)]))[0] in {0, 1}
+    thread.join()
+    assert said.read_text().split() == ["start", "interrupted", "start"]
+
+
+@pytest.mark.slow
+def test_a_job_that_is_warned_of_its_time_limit_asks_for_more(
+    slurm: SlurmCluster, steps: ModuleType, launcher: Slurm, tmp_path: Path
+) -> None:
+    said = tmp_path / "said"
+    thread = when_started(said, lambda: slurm.said("scancel", "--signal=USR2", job_id(slurm)), slurm.hurry)
+
+    assert by_number(launcher.map(steps.rest, [str(said)])) == {0: 1}
     thread.join()
     assert said.read_text().split() == ["start", "interrupted", "start"]
 
@@ -192,7 +204,7 @@ def test_a_job_whose_node_dies_starts_again_when_there_is_one(
 
     thread = when_started(said, die_and_come_back, slurm.hurry)
 
-    assert by_number(launcher.map(steps.rest, [str(said)])) == {0: 1}
+    assert by_number(launcher.map(steps.rest, [str(said)]))[0] in {0, 1}
     thread.join()
     assert said.read_text().split() == ["start", "start"]
 

@@ -30,7 +30,9 @@ def test_head_and_adapter_have_rates_of_their_own_and_every_parameter_one(
     assert sum(len(group["params"]) for group in groups) == len(rate_of)
     assert {id(value) for value in model.parameters() if value.requires_grad} == set(rate_of)
     assert {rate_of[id(value)] for value in model.head.parameters()} == {0.25}
-    assert all(rate_of[id(value)] == 0.5 for value in model.backbone.parameters() if value.requires_grad)
+    own = {rate_of[id(value)] for value in model.backbone.parameters() if value.requires_grad}
+    # Parts of two methods' adapters learn faster (test_low_rank).
+    assert own <= {0.5} or (name in {"lora-plus", "vb-lora"} and min(own) == 0.5)
 
 
 def test_vectors_are_not_decayed(tiny_model: Path, applied: Any) -> None:

@@ -21,7 +21,7 @@ from clinpeft.methods.prefix_tuning import REWRITTEN, PrefixTuning
 from clinpeft.models.families.base import FAMILIES
 from clinpeft.models.load import ClinicalModel
 from clinpeft.spec import Kind
-from clinpeft.testing.tiny import tiny_batch, tiny_card, tiny_config, tiny_model, tiny_texts
+from clinpeft.testing.tiny import tiny_card, tiny_config, tiny_model, tiny_texts
 
 SERVED = [name for name in FAMILIES.names() if name != "longformer"]
 
@@ -229,10 +229,11 @@ def test_another_number_of_tokens_is_not_loaded(tmp_path: Path) -> None:
         PrefixTuning(num_virtual_tokens=4).load(prefixed("bert", num=4), tmp_path)
 
 
-def test_a_copy_of_the_model_has_a_prefix_of_its_own() -> None:
-    model = prefixed("bert")
+@pytest.mark.parametrize("family", ["bert", "deberta-v2"])
+def test_a_copy_of_the_model_has_a_prefix_of_its_own(family: str) -> None:
+    model = prefixed(family)
     other = copy.deepcopy(model)
-    batch = tiny_batch("entities")
+    batch = batch_for(model)
     for states in prefixes(other):
         states.zero_()
 

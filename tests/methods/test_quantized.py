@@ -48,10 +48,11 @@ def test_four_bits_are_as_exact_as_the_nearest_of_sixteen_values(linear: nn.Line
     assert float((found - weight).abs().mean() / weight.abs().mean()) < 0.1
 
 
-def test_eight_bits_are_a_127th_of_a_rows_largest_number_apart(linear: nn.Linear) -> None:
+def test_eight_bits_are_as_exact_as_a_127th_of_a_rows_largest_number(linear: nn.Linear) -> None:
     weight, found = linear.weight, quantized(linear, 8).weight
 
-    assert bool(((found - weight).abs() <= 0.51 * weight.abs().amax(1, keepdim=True) / 127).all())
+    # Half a step, and what bitsandbytes loses by rounding to fp16 before.
+    assert bool(((found - weight).abs() <= 0.6 * weight.abs().amax(1, keepdim=True) / 127).all())
 
 
 @pytest.mark.parametrize(("bits", "size"), [(4, 48 * 64 // 2), (8, 48 * 64)])

@@ -191,8 +191,8 @@ def test_an_orphan_inside_tag_marks_its_word_as_well(value: Any) -> None:
 def test_an_end_two_characters_off_is_right_where_the_relaxed_score_counts(
     value: Any, gold: str, predicted: str, expected: float
 ) -> None:
-    # "Dr Ashe , MD" with a blank before the comma: words end at 2, 7, 9 and 12.
-    predictions = replace(sentences([gold], [predicted]), word_ends=((2, 7, 9, 12),))
+    # "Dr Ashe ,)" with a blank before the comma: words end at 2, 7, 9 and 10.
+    predictions = replace(sentences([gold], [predicted]), word_ends=((2, 7, 9, 10),))
 
     assert value("entity-f1-relaxed", predictions) == pytest.approx(expected)
 

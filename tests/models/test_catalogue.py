@@ -141,7 +141,9 @@ def test_weights_that_were_cut_off_are_refused_before_anything_is_trained(folder
 
 
 def test_a_hub_model_needs_leave_to_go_online() -> None:
-    with pytest.raises(BadInput, match="the study is offline; name a local folder, or say `online: true`"):
+    with pytest.raises(
+        BadInput, match="the study is offline; `clinpeft fetch someone/far@abc --out FOLDER` brings it, or say"
+    ):
         resolve(ModelChoice(name="far", hub="someone/far", revision="abc"), Path())
 
 

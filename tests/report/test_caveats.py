@@ -160,6 +160,13 @@ def test_more_than_one_text_in_twenty_cut_off_is_warned_of(folder: Any, cut: int
     assert ("up to 6 % of a split's texts are longer than the 512 word pieces" in warnings_of(folder)) == is_warned
 
 
+def test_the_warning_says_what_was_read_where_that_is_not_the_start(folder: Any) -> None:
+    folder.card(counts=COUNTS)
+    folder.run(truncated={"validation": {"examples": 50, "labels": 0}}, train={"long_text": "sections"})
+
+    assert "longer than the 512 word pieces (sections) that" in warnings_of(folder)
+
+
 def test_with_folds_the_cut_off_share_is_of_all_training_examples(folder: Any) -> None:
     folder.card(counts=COUNTS, split={"method": "user", "by": "subject", "shared_subjects": 0, "folds": 5})
     truncated = {"train": {"examples": 60, "labels": 0}, "validation": {"examples": 30, "labels": 0}}

@@ -132,9 +132,9 @@ def test_what_cannot_be_carried_out_is_refused_before_a_dataset_is_built(
         found(small, **changes)
 
 
-def test_a_method_that_cannot_serve_a_model_is_refused(small: Small, tiny_distilbert: Path) -> None:
-    with pytest.raises(BadInput, match=r"method 'prefix-tuning' with model 'tiny-distilbert': .*use lora"):
-        found(small, models=[str(tiny_distilbert)], methods=["lora", "prefix-tuning"])
+def test_a_method_that_cannot_serve_a_model_is_refused(small: Small, tiny_longformer: Path) -> None:
+    with pytest.raises(BadInput, match=r"method 'prefix-tuning' with model 'tiny-longformer': .*use lora"):
+        found(small, models=[str(tiny_longformer)], methods=["lora", "prefix-tuning"])
 
 
 def test_the_folder_of_a_study_may_lie_beside_its_file_and_its_data(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 import pytest
 import torch
@@ -15,17 +15,19 @@ from clinpeft.methods.head_only import HeadOnly
 from clinpeft.methods.lora import Lora
 from clinpeft.methods.prompt_tuning import PromptTuning
 from clinpeft.models.catalogue import ModelCard
+from clinpeft.models.families.base import FAMILIES
 from clinpeft.models.load import ClinicalModel
 from clinpeft.spec import Kind
-from clinpeft.testing._rules import results
-from clinpeft.testing.methods import METHOD_RULES
+from clinpeft.testing.cells import MAIN_KINDS, all_cells
+from clinpeft.testing.methods import check_method
+
+BERT = ("bert", "classification")
 
 
-def detail(entry: type[Method], check: str) -> str:
-    """What one check says of a method; empty when it passes."""
-    rules = [rule for rule in METHOD_RULES if rule.__name__.strip("_").replace("_", " ") == check]
-    assert len(rules) == 1
-    return results(entry, rules)[0].detail
+def detail(entry: type[Method], check: str, cell: tuple[str, Kind] = BERT) -> str:
+    """What one check says of a method on one family and kind of task; empty when it passes."""
+    (found,) = [result for result in check_method(entry, [cell]) if result.name == check]
+    return found.detail
 
 
 class Scale(nn.Module):
@@ -38,6 +40,8 @@ class Scale(nn.Module):
     def forward(self, **inputs: torch.Tensor) -> Any:
         output = self.base(**inputs)
         output.last_hidden_state = output.last_hidden_state * self.scale
+        # The pooler's is of the states before.
+        output.pooler_output = None
         return output
 
 
@@ -54,9 +58,52 @@ class Scaling(Method):
         return model
 
 
-@pytest.mark.parametrize("rule", METHOD_RULES, ids=lambda rule: rule.__name__.strip("_"))
-def test_a_sound_method_passes(rule: Any) -> None:
-    assert results(Scaling, [rule])[0].detail == ""
+CHECKS = {
+    "says what it is",
+    "is made without options",
+    "documents every option",
+    "tunes at most two of its options",
+    "is trained or refused in one line",
+    "trains the whole head its adapter and nothing else",
+    "lowers the loss at its own learning rate",
+    "changes in training what it trains and nothing else",
+    "gives the same logits whatever the padding",
+    "reads texts of the full length",
+    "trains the same from the same seed",
+    "gives the same logits after a reload",
+    "trains in float32 whatever the format of the backbone",
+    "gives the same gradients when activations are computed again",
+    "gives the same logits when merged",
+}
+
+
+def test_a_sound_method_passes_every_check() -> None:
+    found = check_method(Scaling, [cell for cell in all_cells() if cell[0] == "bert"])
+
+    assert {result.name for result in found} == CHECKS
+    assert [result for result in found if not result.passed] == []
+
+
+def test_every_family_is_tried_with_three_kinds_of_task_and_bert_with_all() -> None:
+    cells = all_cells()
+
+    assert {kind for family, kind in cells if family == "bert"} == set(get_args(Kind))
+    assert all((family, kind) in cells for family in FAMILIES.names() for kind in MAIN_KINDS)
+    assert len(cells) == 3 * len(FAMILIES.names()) + 2
+
+
+def test_a_check_names_the_cells_in_which_it_fails() -> None:
+    class Slow(Scaling):
+        """Hardly moves."""
+
+        learning_rate: ClassVar[float] = 1e-9
+
+    found = {
+        result.name: result.detail for result in check_method(Slow, [("bert", "pairs"), ("distilbert", "entities")])
+    }
+    told = found["lowers the loss at its own learning rate"].split("; ")
+
+    assert [each.split(":")[0] for each in told] == ["bert, pairs", "distilbert, entities"]
 
 
 @pytest.mark.parametrize(
@@ -120,9 +167,20 @@ def test_a_method_that_fails_on_a_family_instead_of_refusing_it_is_found() -> No
         def refuses(self, card: ModelCard, kind: Kind) -> str | None:
             return None if card.family != "distilbert" else "has no encoder"
 
-    check = "serves or refuses every family"
-    assert detail(BertOnly, check).startswith("AttributeError")
-    assert detail(Refusing, check) == ""
+    check, cell = "is trained or refused in one line", ("distilbert", "entities")
+    assert detail(BertOnly, check, cell).startswith("distilbert, entities: AttributeError")
+    assert detail(Refusing, check, cell) == ""
+
+
+@pytest.mark.parametrize("reason", ["", "two\nlines"])
+def test_a_reason_that_is_no_line_fails(reason: str) -> None:
+    class Mumbling(Scaling):
+        """Refuses, and does not say why."""
+
+        def refuses(self, card: ModelCard, kind: Kind) -> str | None:
+            return reason
+
+    assert detail(Mumbling, "is trained or refused in one line").endswith("its reason must be one line")
 
 
 def test_virtual_tokens_that_take_no_room_are_found_out() -> None:
@@ -132,7 +190,7 @@ def test_virtual_tokens_that_take_no_room_are_found_out() -> None:
         def extra_positions(self) -> int:
             return 0
 
-    assert "Error" in detail(Roomless, "serves or refuses every family")
+    assert "Error" in detail(Roomless, "reads texts of the full length")
 
 
 CHECK_GRADIENTS = "trains the whole head its adapter and nothing else"
@@ -147,7 +205,7 @@ def test_a_method_that_freezes_part_of_the_head_fails() -> None:
             model.head.out.bias.requires_grad_(False)
             return model
 
-    assert detail(HalfHead, CHECK_GRADIENTS) == "classification: no gradient on head.out.bias"
+    assert detail(HalfHead, CHECK_GRADIENTS) == "bert, classification: no gradient on head.out.bias"
 
 
 def test_an_adapter_that_nothing_reads_fails() -> None:
@@ -159,7 +217,7 @@ def test_an_adapter_that_nothing_reads_fails() -> None:
             model.backbone.idle = nn.Parameter(torch.ones(2))
             return model
 
-    assert detail(Idle, CHECK_GRADIENTS) == "classification: no gradient on backbone.idle"
+    assert detail(Idle, CHECK_GRADIENTS) == "bert, classification: no gradient on backbone.idle"
 
 
 def test_a_method_that_writes_to_the_frozen_base_fails() -> None:
@@ -170,8 +228,8 @@ def test_a_method_that_writes_to_the_frozen_base_fails() -> None:
             with torch.no_grad():
                 model.backbone.get_parameter("base.embeddings.word_embeddings.weight").mul_(1.01)
 
-    problem = "classification: training changes backbone.base.embeddings.word_embeddings.weight"
-    assert detail(Drifting, CHECK_GRADIENTS) == problem
+    problem = "bert, classification: training changes backbone.base.embeddings.word_embeddings.weight"
+    assert detail(Drifting, "changes in training what it trains and nothing else") == problem
 
 
 def test_a_learning_rate_at_which_nothing_is_learned_fails() -> None:
@@ -180,7 +238,7 @@ def test_a_learning_rate_at_which_nothing_is_learned_fails() -> None:
 
         learning_rate: ClassVar[float] = 1e-9
 
-    assert detail(Slow, "lowers the loss at its own learning rate").startswith("classification: from ")
+    assert detail(Slow, "lowers the loss at its own learning rate").startswith("bert, classification: from ")
 
 
 def test_logits_that_depend_on_the_padding_fail() -> None:
@@ -244,7 +302,7 @@ def test_a_pickle_is_not_taken_for_weights() -> None:
             torch.save({}, folder / "adapter.bin")
 
     assert detail(Pickling, CHECK_RELOAD) == (
-        "classification: writes adapter.bin, which is neither safetensors nor JSON"
+        "bert, classification: writes adapter.bin, which is neither safetensors nor JSON"
     )
 
 
@@ -267,7 +325,7 @@ def test_a_merge_that_changes_the_logits_or_leaves_a_wrapper_fails() -> None:
 
     check = "gives the same logits when merged"
     assert "logits merged and unmerged differ by" in detail(Forgetful, check)
-    assert detail(Wrapping, check) == "classification: what is left is not a plain backbone"
+    assert detail(Wrapping, check) == "bert, classification: what is left is not a plain backbone"
 
 
 def test_a_method_that_warns_fails() -> None:
@@ -280,4 +338,44 @@ def test_a_method_that_warns_fails() -> None:
             warnings.warn("about to change", FutureWarning, stacklevel=1)
             return super().apply(model, card, context)
 
-    assert detail(Noisy, CHECK_RELOAD) == "FutureWarning: about to change"
+    problem = "bert, classification: FutureWarning: about to change"
+    assert detail(Noisy, "is trained or refused in one line") == problem
+
+
+def test_an_adapter_in_the_backbone_s_short_numbers_fails() -> None:
+    class Narrow(Scaling):
+        """Makes its vector in the format of the backbone."""
+
+        def apply(self, model: ClinicalModel, card: ModelCard, context: Context) -> ClinicalModel:
+            dtype = next(model.backbone.parameters()).dtype
+            model = super().apply(model, card, context)
+            model.backbone.to(dtype)
+            return model
+
+    check = "trains in float32 whatever the format of the backbone"
+    assert detail(Narrow, check) == "bert, classification: backbone.scale is not in float32"
+
+
+def test_gradients_that_change_when_activations_are_computed_again_fail() -> None:
+    class Drawing(nn.Module):
+        """A map whose result changes with every pass."""
+
+        def __init__(self, base: nn.Module) -> None:
+            super().__init__()
+            self.base, self.scale, self.passes = base, nn.Parameter(torch.ones(32)), 0
+
+        def forward(self, states: torch.Tensor) -> torch.Tensor:
+            self.passes += self.training
+            result: torch.Tensor = self.base(states) * (1 + (self.scale - 1) * (self.passes % 2))
+            return result
+
+    class Unsteady(Scaling):
+        """Scales in every other pass."""
+
+        def apply(self, model: ClinicalModel, card: ModelCard, context: Context) -> ClinicalModel:
+            freeze(model)
+            layer: Any = model.backbone.get_submodule("encoder.layer.0.output")
+            layer.dense = Drawing(layer.dense)
+            return model
+
+    assert "the gradient on" in detail(Unsteady, "gives the same gradients when activations are computed again")

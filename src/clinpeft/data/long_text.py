@@ -87,7 +87,9 @@ def _word_spans(ends: list[int], room: int) -> Iterator[range]:
         if stop == num:
             return
         start = next(
-            word for word in range(start, stop + 1) if ends[stop] - ends[word] <= overlap and _fits(ends, word, stop, room)
+            word
+            for word in range(start, stop + 1)
+            if ends[stop] - ends[word] <= overlap and _fits(ends, word, stop, room)
         )
 
 

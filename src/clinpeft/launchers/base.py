@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -41,6 +42,11 @@ class Launcher(Frozen):
 
     def ready(self) -> None:
         """Raises BadInput when this machine lacks what the launcher needs."""
+
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Holds what several calls of `map` can share, where a launcher has such a thing; none needs it."""
+        yield
 
     def map(self, function: Function, jobs: Sequence[Any]) -> Generator[Ended, None, None]:
         """`function` of every job, as they end; every number comes once.

@@ -11,9 +11,11 @@ import os
 import secrets
 import shutil
 import signal
+import sys
 import tempfile
 from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -25,7 +27,7 @@ from clinpeft.launchers._process import outcome_of
 from clinpeft.launchers.base import CORES, Ended, Function, Launcher, Lost
 
 SECONDS_TO_STOP = 60.0
-TOKEN = "RAY_AUTH_TOKEN"
+TOKEN, MODE = "RAY_AUTH_TOKEN", "RAY_AUTH_MODE"
 PASSED_ON = ("CLINPEFT_", "HF_")
 """How the names of the variables begin that a task finds as they are here."""
 PER_CORE = 2
@@ -54,6 +56,8 @@ class Ray(Launcher):
         """Raises BadInput when Ray is not installed, or a cluster's token is not known here."""
         if find_spec("ray") is None:
             raise BadInput("launcher 'ray'", "needs Ray, which is not installed", "pip install 'clinpeft[ray]'")
+        if "ray" in sys.modules and os.environ.get(MODE) != "token" and not _is_secured():
+            raise BadInput("launcher 'ray'", "Ray was imported before it was told of tokens", f"set {MODE}=token")
         if self.address is not None and not _knows_a_token():
             raise BadInput(
                 "launcher 'ray'",
@@ -61,10 +65,16 @@ class Ray(Launcher):
                 f"put it into ~/.ray/auth_token (`ray get-auth-token`), or into {TOKEN}",
             )
 
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[None]:
+        """The connection to the cluster, or a cluster for the time being."""
+        with _connected(self.address, self.retries):
+            yield
+
     def map(self, function: Function, jobs: Sequence[Any]) -> Generator[Ended, None, None]:
         if not jobs:
             return
-        with _connected(self.address, self.retries):
+        with self.opened():
             tasks = _Tasks(self, function, jobs)
             try:
                 yield from tasks.work()
@@ -157,8 +167,10 @@ def _connected(address: str | None, retries: int) -> Iterator[None]:
         ours: dict[str, Any] = {"include_dashboard": False, "_node_ip_address": "127.0.0.1", "_temp_dir": folder}
         options = ours if address is None else {"address": address}
         try:
-            with _cluster_gone_is_a_stop():
-                ray.init(log_to_driver=False, logging_level="ERROR", configure_logging=False, **options)
+            try:
+                ray.init(log_to_driver=False, logging_level="ERROR", **options)
+            except (ray.exceptions.RayError, OSError, RuntimeError) as error:
+                raise EnvironmentStop(f"no connection to a Ray cluster ({type(error).__name__})") from None
             yield
         finally:
             ray.shutdown()
@@ -169,14 +181,14 @@ def _connected(address: str | None, retries: int) -> Iterator[None]:
 def _environment(*, is_ours: bool, retries: int) -> Iterator[None]:
     """What Ray reads from the environment while it is connected."""
     wanted = {
-        "RAY_AUTH_MODE": "token",
+        MODE: "token",
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
         # A task that needs more memory than there is would be begun again for ever.
         "RAY_task_oom_retries": str(retries),
     }
-    if is_ours:
-        wanted[TOKEN] = secrets.token_hex(32)
+    if is_ours and not _knows_a_token():
+        wanted[TOKEN] = _own_token()
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
     try:
@@ -216,6 +228,19 @@ def _cluster_gone_is_a_stop() -> Iterator[None]:
         yield
     except (exceptions.RayError, ConnectionError, TimeoutError) as error:
         raise EnvironmentStop(f"the Ray cluster does not answer ({type(error).__name__})") from None
+
+
+def _is_secured() -> bool:
+    """Whether Ray, which reads its mode once, at its import, asks for tokens in this process."""
+    from ray._private.authentication.authentication_utils import is_token_auth_enabled
+
+    return bool(is_token_auth_enabled())
+
+
+@cache
+def _own_token() -> str:
+    """One for the life of this process: Ray reads it once."""
+    return secrets.token_hex(32)
 
 
 def _knows_a_token() -> bool:

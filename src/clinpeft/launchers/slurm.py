@@ -41,6 +41,8 @@ LIVING = frozenset(
     }
 )
 """States from which a job may still give its value."""
+UNFINISHED = frozenset({"TIMEOUT", "DEADLINE", "PREEMPTED"})
+"""States of a job that Slurm ended and that did not get back to the queue in time; nothing is wrong with it."""
 CODES = {"OUT_OF_MEMORY": "oom_host", "NODE_FAIL": "node_lost", "BOOT_FAIL": "node_lost"}
 SECONDS_TO_SETTLE = 10.0
 """Between a job's end and the arrival of its file here, or its return to the queue."""
@@ -216,7 +218,8 @@ class _Queue:
         if time.monotonic() - since < SECONDS_TO_SETTLE:
             return None
         del self.missed[number], self.submitted[number]
-        if state != "CANCELLED" and self.tries[number] <= self.slurm.retries:
+        most = MOST_RESTARTS if state in UNFINISHED else self.slurm.retries
+        if state != "CANCELLED" and self.tries[number] <= most:
             self._submit([number])
             return None
         self.keeps_folder = True

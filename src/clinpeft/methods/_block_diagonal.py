@@ -10,7 +10,7 @@ class BlockDiagonal:
 
     def forward(self, blocks: torch.Tensor) -> tuple[torch.Tensor]:
         """[N, Z, b, b] → [N, Z b, Z b]."""
-        return (torch.stack([torch.block_diag(*each) for each in blocks]),)
+        return (torch.stack([torch.block_diag(*each) for each in blocks]),)  # type: ignore[no-untyped-call]
 
     def backward(self, gradient: torch.Tensor, blocks: torch.Tensor) -> tuple[torch.Tensor]:
         """The gradient's blocks: [N, Z b, Z b] → [N, Z, b, b]."""

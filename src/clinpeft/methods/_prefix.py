@@ -66,7 +66,7 @@ def add_prefixes(backbone: Any, card: ModelCard, num_tokens: int, *, is_projecte
     else:
         # One draw for all, token by token.
         drawn = torch.empty(num_tokens, 2 * sum(heads * width for heads, width in shapes)).normal_()
-        parts = drawn.split([2 * heads * width for heads, width in shapes], dim=1)
+        parts = torch.split(drawn, [2 * heads * width for heads, width in shapes], dim=1)
         for module, (heads, width), part in zip(modules.values(), shapes, parts, strict=True):
             module.prefix = Prefix(part.view(num_tokens, 2, heads, width).permute(1, 2, 0, 3))
     _enter(backbone, card, modules.values())

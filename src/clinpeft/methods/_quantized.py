@@ -62,7 +62,7 @@ class QuantizedLinear(nn.Linear):
         return result
 
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> QuantizedLinear:
-        super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         moved = self.scales.to(self.packed.device)
         # bitsandbytes' own scales move in place.
         self.scales = self.scales if moved is None else moved

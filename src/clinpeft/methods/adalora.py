@@ -30,12 +30,12 @@ class AdaLora(_LowRankMethod):
 
     Training starts with `start` times as many ranks as stay at its end, on average `r` a projection. Everything is
     saved at its first size, zeros included: before the schedule's end a masked entry may grow again, and peft would
-    cut it off. The learning rate is three times LoRA's: both factors start small, and E at 0.
+    cut it off. The default learning rate is well above LoRA's: E starts at 0 between two small factors.
     """
 
     title: ClassVar[str] = "AdaLoRA: low-rank updates whose ranks go where they matter"
     citation: ClassVar[str] = "Zhang et al., AdaLoRA, ICLR 2023"
-    learning_rate: ClassVar[float] = 1e-2
+    learning_rate: ClassVar[float] = 3e-2
     grouping: ClassVar[Literal["low_rank", "vector", "tokens"] | None] = None
 
     start: Annotated[float, Field(gt=1, le=8)] = 1.5
@@ -77,7 +77,7 @@ class AdaLora(_LowRankMethod):
 
         if not self.orthogonality:
             return None
-        rows = [value for name, value in model.backbone.named_parameters() if "lora_A" in name]
+        rows: list[torch.Tensor] = [value for name, value in model.backbone.named_parameters() if "lora_A" in name]
         rows += [value.t() for name, value in model.backbone.named_parameters() if "lora_B" in name]
         norms = [torch.linalg.norm(each @ each.t() - torch.eye(len(each), device=each.device)) for each in rows]
         return self.orthogonality * torch.stack(norms).mean()

@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     from clinpeft.models.catalogue import ModelCard
     from clinpeft.models.load import ClinicalModel
 
+SIZES = ((40e6, 1.0), (200e6, 1 / 6), (1e9, 1 / 10), (float("inf"), 1 / 15))
+"""Parameters of the backbone up to which a share of a method's learning rate is the default.
+
+With full fine-tuning at 3e-4 and LoRA at 3e-3 on small models (measured, docs/benchmarks/methods.md), that is 5e-5 and
+5e-4 for a BERT-base (Devlin et al., NAACL 2019: 2e-5 to 5e-5; Hu et al., ICLR 2022: 4e-4 to 5e-4), 3e-5 and 3e-4 for a
+BERT-large (the same papers), 2e-5 and 2e-4 for 7 billion (Dettmers et al., NeurIPS 2023, for LoRA).
+"""
 ADAPTER_FILE = "adapter_model.safetensors"
 HEAD_FILE = "head.safetensors"
 
@@ -46,7 +53,7 @@ class Method(Frozen):
     title: ClassVar[str]
     citation: ClassVar[str]
     learning_rate: ClassVar[float]
-    """Default for adapter or backbone; the head has its own."""
+    """Default for adapter or backbone of a small model (`rate_for` scales it); the head has its own."""
     tunable: ClassVar[dict[str, tuple[float, float, Literal["log", "linear"]]]] = {}
     """At most two options besides the learning rate, with the range to search."""
     grouping: ClassVar[Literal["low_rank", "vector", "tokens"] | None] = None
@@ -55,6 +62,11 @@ class Method(Frozen):
     def refuses(self, card: ModelCard, kind: Kind) -> str | None:
         """Why this method cannot serve that model and kind of task, or None. Asked before anything is trained."""
         return None
+
+    def rate_for(self, card: ModelCard) -> float:
+        """The default learning rate on this model: the larger the backbone, the lower (SIZES)."""
+        size = card.backbone_parameters or 12 * card.num_layers * card.hidden_size**2
+        return self.learning_rate * next(share for most, share in SIZES if size <= most)
 
     def extra_positions(self) -> int:
         """Positions of the model's length that virtual tokens take."""

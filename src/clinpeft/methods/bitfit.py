@@ -22,7 +22,7 @@ class BitFit(Method):
     def refuses(self, card: ModelCard, kind: Kind) -> str | None:
         if card.architecture().has_biases:
             return None
-        return f"family '{card.family}' has no biases, and only the head would train; use ln-tuning or head-only"
+        return "its family has no biases, and only the head would train; use ln-tuning or head-only"
 
     def apply(self, model: ClinicalModel, card: ModelCard, context: Context) -> ClinicalModel:
         freeze(model)

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from clinpeft.methods._peft import _PeftMethod
-from clinpeft.methods._targets import query_and_value
-from clinpeft.methods._widths import largest_divisor
+from clinpeft.methods._targets import common_divisor, query_and_value
 
 if TYPE_CHECKING:
     from torch import nn
@@ -36,5 +35,4 @@ class C3A(_PeftMethod):
         return C3AConfig(block_size=self.block_size, target_modules=query_and_value(card))
 
     def suit(self, config: Any, maps: list[nn.Linear]) -> None:
-        widths = [width for layer in maps for width in (layer.in_features, layer.out_features)]
-        config.block_size = largest_divisor(widths, self.block_size)
+        config.block_size = common_divisor(maps, self.block_size)

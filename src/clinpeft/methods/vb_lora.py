@@ -26,12 +26,12 @@ class VbLora(_PeftMethod):
     """The pair of each query and value projection is put together from a few vectors of one bank (Li et al., 2024).
 
     Vectors are as long as divides every projection's width, up to 256. The default learning rate, the bank's, is
-    LoRA's; the choice among the vectors learns ten times as fast, as in the paper.
+    three times LoRA's, and the choice among the vectors learns ten times as fast: both about as in the paper.
     """
 
     title: ClassVar[str] = "VB-LoRA: low-rank updates put together from one bank of vectors"
     citation: ClassVar[str] = "Li et al., VB-LoRA, NeurIPS 2024"
-    learning_rate: ClassVar[float] = 3e-3
+    learning_rate: ClassVar[float] = 1e-2
     tunable: ClassVar[dict[str, tuple[float, float, Literal["log", "linear"]]]] = {
         "r": (2, 16, "log"),
         "num_vectors": (30, 256, "log"),

@@ -48,11 +48,12 @@ def attention(
     is_own = is_seen is not None and is_seen.ndim == 4
     if is_own and query.dtype == torch.float32 and query.shape[2] <= BLOCK:
         # Where the processor has no use for short numbers, torch's kernel is as fast on short texts.
-        result = functional.scaled_dot_product_attention(query, key, value, attn_mask=is_seen, scale=scaling)
-        return result.transpose(1, 2)
+        plain = functional.scaled_dot_product_attention(query, key, value, attn_mask=is_seen, scale=scaling)
+        return plain.transpose(1, 2)
     num_scores = query.shape[0] * query.shape[1] * query.shape[2] * key.shape[2]
     is_small = num_scores * query.element_size() <= KEPT_BYTES
-    parts = None if is_small else _parts(is_seen, *query.shape[::2], key.shape[2])
+    parts = None if is_small else _parts(is_seen, len(query), query.shape[2], key.shape[2])
+    result: torch.Tensor
     if parts is None:
         result = _AtOnce.apply(query, key, value, is_seen, scaling)  # type: ignore[no-untyped-call]
     else:
@@ -102,10 +103,10 @@ def _with_bias(
     scaling: float | None,
 ) -> torch.Tensor:
     """T5 adds a learned number to each score, by torch's own kernel; bias: [1, H, L, M]."""
+    bias = bias.to(query.dtype)
     if is_seen is not None:
         is_seen = is_seen[:, None, None, :] if is_seen.ndim == 2 else is_seen
         bias = bias.masked_fill(~is_seen, torch.finfo(bias.dtype).min)
-    bias = bias.to(query.dtype)
     return functional.scaled_dot_product_attention(query, key, value, attn_mask=bias, scale=scaling).transpose(1, 2)
 
 

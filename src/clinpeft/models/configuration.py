@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from clinpeft.errors import BadInput
-from clinpeft.models.catalogue import WEIGHTS, ModelCard, card_from_config, holds, model_card, read_config
+from clinpeft.models.catalogue import ModelCard, card_from_config, model_card, read_config
+from clinpeft.models.weights import holds, weight_files
 
 
 def named(name: str) -> tuple[ModelCard, Any]:
@@ -21,7 +22,7 @@ def named(name: str) -> tuple[ModelCard, Any]:
     raw = read_config(path)
     card = card_from_config(path.resolve().name, raw, str(path), path)
     pooler = card.architecture().pooler
-    if pooler is not None and (path / WEIGHTS).is_file():
+    if pooler is not None and weight_files(path):
         card = card.model_copy(update={"has_pooler": holds(path, f"{pooler}.weight")})
     return card, _known(card, raw, str(path))
 

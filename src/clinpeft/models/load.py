@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from torch import nn
@@ -14,7 +14,8 @@ from clinpeft.data.batch import Batch
 from clinpeft.data.long_text import WindowPooling
 from clinpeft.errors import BadInput
 from clinpeft.models.attention import register
-from clinpeft.models.catalogue import WEIGHTS, ModelCard, ResolvedModel, holds
+from clinpeft.models.catalogue import ModelCard, ResolvedModel
+from clinpeft.models.weights import WEIGHTS, holds
 from clinpeft.models.windows import WindowPool, window_pooling_of
 from clinpeft.spec import Kind
 
@@ -112,10 +113,12 @@ class ClinicalModel(nn.Module):
             inputs["token_type_ids"] = batch.token_type_ids
         if self._has_global_attention:
             inputs["global_attention_mask"] = _read_by_all(batch)
-        hidden = self.backbone(**inputs).last_hidden_state
-        pooler = self._pooler[0]
+        output = self.backbone(**inputs)
+        hidden, pooler = output.last_hidden_state, self._pooler[0]
         if pooler is None:
             return self.head.pool(hidden, batch)
+        if (pooled := getattr(output, "pooler_output", None)) is not None:
+            return cast(torch.Tensor, pooled)
         # ALBERT's pooler is the bare matrix of what is a module elsewhere.
         features: torch.Tensor = torch.tanh(pooler(hidden[:, 0])) if isinstance(pooler, nn.Linear) else pooler(hidden)
         return features

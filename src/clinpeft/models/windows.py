@@ -31,10 +31,11 @@ class WindowPool(nn.Module):
 
     def forward(self, logits: torch.Tensor, features: torch.Tensor, num_windows: Sequence[int]) -> torch.Tensor:
         """float32 [B, k] from logits [R, k] and features [R, H] of B texts with so many windows each, R in all."""
+        sizes = list(num_windows)
+        of_texts = torch.split(logits, sizes)
         if self.how == "max":
-            return torch.stack([each.amax(0) for each in logits.split(list(num_windows))])
+            return torch.stack([each.amax(0) for each in of_texts])
         if self.attention is None:
-            return torch.stack([each.mean(0) for each in logits.split(list(num_windows))])
-        told = features.float() @ self.attention / features.shape[-1] ** 0.5
-        pairs = zip(told.split(list(num_windows)), logits.split(list(num_windows)), strict=True)
-        return torch.stack([weights.softmax(0) @ each for weights, each in pairs])
+            return torch.stack([each.mean(0) for each in of_texts])
+        told = torch.split(features.float() @ self.attention / features.shape[-1] ** 0.5, sizes)
+        return torch.stack([weights.softmax(0) @ each for weights, each in zip(told, of_texts, strict=True)])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import copy
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from clinpeft.errors import BadInput
 from clinpeft.spec import MethodChoice
@@ -28,12 +29,32 @@ class Counts:
     trainable: int
     total: int
     macs_8_tokens: int | None
-    """Multiply-accumulates of linear maps and layer normalisations for one text of 8 word pieces (clinpeft.params.macs);
-    None where they were not counted."""
+    """Multiply-accumulates of linear maps and layer normalisations for a text of 8 word pieces (clinpeft.params.macs);
+    None for adapters in the study's counting, whose tool failed on them."""
 
     def facts(self) -> dict[str, int | None]:
         """As plain data."""
         return asdict(self)
+
+
+def counts_of(model: str, method: str, options: dict[str, str], num_labels: int, compat: str | None) -> Counts:
+    """The counts from words of a command line; `compat` may be `paper`, for the 2024 study's."""
+    if compat not in {None, "paper"}:
+        raise BadInput(f"--compat {compat}", "is not known", "the only mode is `paper`")
+    if compat == "paper":
+        from clinpeft.params.published import count_as_published
+
+        return count_as_published(model, method, options, num_labels)
+    return count(model, _choice(method, options), num_labels)
+
+
+def _choice(method: str, options: dict[str, str]) -> MethodChoice:
+    """`8` is read as a number where the method wants one."""
+    from clinpeft.frozen import parse_words
+    from clinpeft.methods.base import METHODS
+
+    chosen = parse_words(METHODS.get(method), options, f"method '{method}'").model_dump(mode="json")
+    return MethodChoice(name=method, options={key: chosen[key] for key in options})
 
 
 def count(model: str, choice: MethodChoice, num_labels: int = 2) -> Counts:
@@ -41,23 +62,54 @@ def count(model: str, choice: MethodChoice, num_labels: int = 2) -> Counts:
 
     Raises BadInput where the method refuses the model.
     """
-    import torch
-
     from clinpeft.methods.base import Context, resolve_method
     from clinpeft.models.configuration import named
     from clinpeft.models.load import count_parameters, from_config
-    from clinpeft.params.macs import compute_on_meta, macs
 
     card, config = named(model)
     method, _ = resolve_method(choice)
     if reason := method.refuses(card, "classification"):
         raise BadInput(f"method '{choice.name}' on model '{card.name}'", reason)
-    with torch.device("meta"):
-        network = from_config(config, card, "classification", num_labels, 0)
-        context = Context(0, "classification", NUM_STEPS, _batches)
-        network = method.apply(network, card, context)
-        sizes = count_parameters(network)
-        compute_on_meta(network)
-        batch = _batch()
-        taken = macs(network, lambda: network(batch))
-    return Counts(sizes.adapter, sizes.head, sizes.trainable, sizes.total, taken)
+
+    def adapted(card: ModelCard) -> ClinicalModel:
+        network = from_config(copy.deepcopy(config), card, "classification", num_labels, 0)
+        return method.apply(network, card, Context(0, "classification", NUM_STEPS, lambda: iter([_batch()])))
+
+    def sizes(card: ModelCard) -> tuple[int, ...]:
+        found = count_parameters(adapted(card))
+        return found.adapter, found.head, found.trainable, found.total
+
+    return Counts(*_found(sizes, card), *_found(lambda card: _macs(adapted(card)), card))
+
+
+def _found(measure: Callable[[ModelCard], tuple[int, ...]], card: ModelCard) -> tuple[int, ...]:
+    """The measures of a model on the meta device; where that does not do, because a method or a forward pass looks at
+    numbers, from networks of one and two layers with numbers: every further layer adds the same."""
+    import torch
+
+    try:
+        with torch.device("meta"):
+            return measure(card)
+    except (NotImplementedError, RuntimeError):
+        one, two = (measure(card.model_copy(update={"num_layers": depth})) for depth in (1, 2))
+        return tuple(first + (card.num_layers - 1) * (second - first) for first, second in zip(one, two, strict=True))
+
+
+def _macs(network: ClinicalModel) -> tuple[int]:
+    from clinpeft.params.macs import leave_out_attention, macs
+
+    batch = _batch()
+    if batch.input_ids.device.type == "meta" and not network.card.architecture().has_global_attention:
+        leave_out_attention(network)
+    return (macs(lambda: network(batch)),)
+
+
+def _batch() -> Batch:
+    import torch
+
+    from clinpeft.data.batch import Batch
+    from clinpeft.params.macs import NUM_TOKENS
+
+    pieces = torch.ones(1, NUM_TOKENS, dtype=torch.int64)
+    label = torch.zeros(1, dtype=torch.int64)
+    return Batch(input_ids=pieces, attention_mask=pieces, token_type_ids=None, labels=label, markers=None, indices=(0,))

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.modules.module import register_module_forward_hook
 
 NAME = "clinpeft_counted"
 """How a configuration asks for an attention that computes nothing."""
@@ -19,21 +20,29 @@ PER_NORMALISED = 4
 """Operations that thop counts for each number that a layer normalisation gives out."""
 
 
-def macs(model: nn.Module, forward: Callable[[], Any]) -> int:
-    """What `forward` takes of the model, whatever the device: nothing is computed on the meta device."""
+def macs(forward: Callable[[], Any]) -> int:
+    """What `forward` takes, on whatever device: nothing is computed on the meta device.
+
+    A method that computes with a linear map's weights itself is counted as if it had called the map.
+    """
     found: list[int] = []
+    called: set[nn.Module] = set()
 
-    def count(module: nn.Module, inputs: Any, output: torch.Tensor) -> None:
-        found.append(output.numel() * (module.in_features if isinstance(module, nn.Linear) else PER_NORMALISED))
+    def count(module: nn.Module, inputs: Any, output: Any) -> None:
+        inner = getattr(module, "base_layer", None)
+        linear = module if isinstance(module, nn.Linear) else inner
+        if isinstance(linear, nn.Linear) and linear not in called:
+            found.append(output.numel() * linear.in_features)
+            called.add(linear)
+        elif isinstance(module, nn.LayerNorm):
+            found.append(output.numel() * PER_NORMALISED)
 
-    counted = (module for module in model.modules() if isinstance(module, nn.Linear | nn.LayerNorm))
-    hooks = [module.register_forward_hook(count) for module in counted]
+    hook = register_module_forward_hook(count)
     try:
         with torch.no_grad():
             forward()
     finally:
-        for hook in hooks:
-            hook.remove()
+        hook.remove()
     return sum(found)
 
 

@@ -76,8 +76,9 @@ def sweep(
             {name: model.card for name, model in planned.models.items()},
         )
         stages = _Stages(store, planned, place_of(store, planned, base, data), launcher, retry_failed, purse)
-        stages.carry_out(breadth_first(runs) if study.budget else runs)
-        runs += _tune(stages, found_searches, wanted or {})
+        with launcher.opened():
+            stages.carry_out(breadth_first(runs) if study.budget else runs)
+            runs += _tune(stages, found_searches, wanted or {})
         if not stages.trained:
             store.journal.append("noop")
         if study.test == "open":
@@ -185,8 +186,7 @@ class _Stages:
 
 def _settled(store: Store, run: PlannedRun, lost: Lost | None) -> RunRecord:
     """The record of a run that has ended; one whose process was lost before it wrote any gets one that says so."""
-    record = store.record(run.run)
-    if record is not None:
+    if store.has_ended(run.run) and (record := store.record(run.run)) is not None:
         return record
     why = lost or Lost("killed", "its process left no record")
     record = RunRecord(

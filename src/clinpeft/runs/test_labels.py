@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import hashlib
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,20 +28,25 @@ def read_test(folder: Path) -> TestRecord | None:
 def open_test(folder: Path, record: RunRecord, dataset: TaskDataset, by: str) -> TestRecord:
     """Score a run on test with the thresholds that validation chose; every opening is noted.
 
-    Joins the gold to predictions-test.parquet and writes test.json, whose hash of that file takes the place of the
-    record's. Opening again only adds a line to `opened`.
+    Writes test.json and joins the gold to predictions-test.parquet, whose hash in test.json takes the place of the
+    record's. Opening again only adds a line to `opened`, and joins what a killed process had not joined yet.
     """
     card, path = dataset.card, folder / TEST_PREDICTIONS
     opened = (Opened(when=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), by=by),)
     before = read_test(folder)
     if before is not None:
-        return _write(folder, before.model_copy(update={"opened": (*before.opened, *opened)}))
+        opened = (*before.opened, *opened)
+        if sha256_file(path) == before.files[TEST_PREDICTIONS]:
+            return _write(folder, before.model_copy(update={"opened": opened}))
     examples = {example.example: example for example in dataset.examples("test")}
     predictions = with_thresholds(read_predictions(path, examples, card), record.thresholds)
     content = join_gold(path, examples, card)
     results = scores(list(record.scores), predictions)
+    digest = hashlib.sha256(content).hexdigest()
+    # First test.json: in between, the file is the one that the record names.
+    test = _write(folder, TestRecord(scores=results, opened=opened, files={TEST_PREDICTIONS: digest}))
     write_atomic(path, content)
-    return _write(folder, TestRecord(scores=results, opened=opened, files={TEST_PREDICTIONS: sha256_file(path)}))
+    return test
 
 
 def who() -> str:

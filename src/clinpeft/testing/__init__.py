@@ -19,10 +19,11 @@ from clinpeft.models.families.base import FAMILIES
 from clinpeft.sources.base import SOURCES
 from clinpeft.tasks.base import TASKS
 from clinpeft.testing._rules import CheckResult
+from clinpeft.testing.families import check_family
 from clinpeft.testing.launchers import check_launcher
 from clinpeft.testing.methods import check_method
 from clinpeft.testing.metrics import check_metric
-from clinpeft.testing.models import check_family, check_model
+from clinpeft.testing.models import check_model
 from clinpeft.testing.sources import check_source
 from clinpeft.testing.tasks import check_task
 

@@ -14,6 +14,9 @@ def fuse_low_rank(model: nn.Module) -> int:
 
     Returns how many there were; other layers stay as they are.
     """
+    if not any(hasattr(module, "lora_A") for module in model.modules()):
+        return 0  # Other methods need not wait for peft.
+
     from peft.tuners.lora.layer import Linear
 
     layers = [module for module in model.modules() if type(module) is Linear and _is_plain(module)]

@@ -1,0 +1,123 @@
+"""A study that is killed or stopped anywhere goes on with the same command and ends as if nothing had happened."""
+
+from __future__ import annotations
+
+import random
+import signal
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.faults.conftest import OFTEN, assert_ended_well, events
+
+if TYPE_CHECKING:
+    from tests.conftest import Small
+
+Launch = Callable[..., Any]
+
+AT_STEP = """
+import os, signal
+from clinpeft.train import loop
+offered, steps = loop._save, [0]
+def save(state, checkpoints, interruption):
+    offered(state, checkpoints, interruption)
+    steps[0] += 1
+    if steps[0] == {step}:
+        os.kill(os.getpid(), signal.{signal})
+loop._save = save
+"""
+"""A signal from within, when so many steps of the process are saved."""
+SLOWLY = """
+import sys, time
+from clinpeft.train import loop
+plain = loop._backward
+def backward(*arguments):
+    print("a step", file=sys.stderr, flush=True)
+    time.sleep({seconds})
+    return plain(*arguments)
+loop._backward = backward
+"""
+
+
+@pytest.mark.parametrize("step", [2, 3, 8])
+def test_killed_at_a_step_it_goes_on_from_there(
+    step: int, tinier: Small, whole: dict[str, bytes], launch: Launch
+) -> None:
+    assert launch(tinier, OFTEN + AT_STEP.format(step=step, signal="SIGKILL")).code() == -signal.SIGKILL
+    left = [path.name for path in (tinier.out / "checkpoints").glob("*/step-*")]
+    again = launch(tinier)
+
+    assert left
+    assert again.code() == 0, again.said()
+    assert events(tinier)["started"] == 3, "no run started again"
+    assert events(tinier)["leased"] == 4
+    assert_ended_well(tinier, whole)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_first_signal_lets_the_step_end_and_be_saved(
+    number: signal.Signals, code: int, tinier: Small, whole: dict[str, bytes], launch: Launch
+) -> None:
+    process = launch(tinier, SLOWLY.format(seconds=0.3))
+    process.wait_for(lambda: "a step" in process.said())
+    process.send(number)
+    ended = process.code(30)
+    is_given_back = not list(tinier.out.glob("leases/*"))
+    again = launch(tinier)
+    assert again.code() == 0, again.said()
+
+    assert ended == code, process.said()
+    assert is_given_back
+    assert process.said().endswith("the same command goes on from here\n")
+    assert events(tinier)["checkpointed"] == 1
+    assert events(tinier)["started"] == 3, "the run went on from its checkpoint"
+    assert_ended_well(tinier, whole)
+
+
+def test_a_second_signal_ends_it_at_once(tinier: Small, launch: Launch) -> None:
+    process = launch(tinier, SLOWLY.format(seconds=60))
+    process.wait_for(lambda: "a step" in process.said())
+    process.send(signal.SIGINT)
+    process.wait_for(lambda: "once more stops at once" in process.said())
+    assert not process.ends_within(0.3)
+    process.send(signal.SIGINT)
+
+    assert process.code(10) == 130
+    assert "the same command goes on from here" in process.said()
+
+
+@pytest.mark.slow
+def test_fifty_kills_lose_nothing_and_do_nothing_twice(small: Small, launch: Launch, capsys: Any) -> None:
+    """The process group is killed at random moments, more than fifty times, until the study is done."""
+    small.write_notes(96)
+    small.write(methods=["lora", "full", "bitfit", "head-only"], seeds=[1, 2], train={"epochs": 3, "batch_size": 8})
+    code = SLOWLY.format(seconds=0.02) + OFTEN.replace("0.0, 1e9", "0.1, 1e9")
+    undisturbed = type(small)(small.folder)
+    assert launch(undisturbed, code).code() == 0
+    from tests.faults.conftest import results
+
+    whole = results(undisturbed)
+    undisturbed.out.rename(small.folder / "undisturbed")
+    chance, kills, done, steps = random.Random(1), 0, 0, 0
+    while True:
+        process = launch(small, code)
+        if process.ends_within(chance.uniform(0.05, 0.9 if kills < 50 else 5.0)):
+            break
+        process.send(signal.SIGKILL)
+        process.code()
+        kills += 1
+        if (small.out / "study.yaml").exists():
+            now = len(small.store.runs())
+            assert now >= done, "a finished run was lost"
+            done = now
+    again = launch(small, code)
+
+    assert again.code() == 0
+    assert_ended_well(small, whole)
+    steps = sum(record.work.steps for record in small.store.records() if record.work)
+    redone = events(small)["checkpointed"]
+    with capsys.disabled():
+        runs = len(small.store.runs())
+        print(f"\n{kills} kills survived, 0 of {runs} runs lost, 0 duplicated, {steps} steps, {redone} checkpoints")
+    assert kills >= 50
