@@ -87,6 +87,12 @@ def tiny_distilbert(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def tiny_mobilebert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MobileBERT, which reads each word piece with its neighbours."""
+    return make_model(tmp_path_factory.mktemp("models") / "tiny-mobilebert", "mobilebert")
+
+
+@pytest.fixture(scope="session")
 def tiny_longformer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Longformer, whose attention has no room for a prefix."""
     return make_model(tmp_path_factory.mktemp("models") / "tiny-longformer", "longformer")

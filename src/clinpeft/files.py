@@ -200,5 +200,8 @@ def _sync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        # The system does not say which file it was.
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from None
     finally:
         os.close(descriptor)

@@ -6,9 +6,10 @@ import pytest
 
 from clinpeft.methods.base import METHODS
 from clinpeft.testing._rules import results
-from clinpeft.testing.cells import all_cells, check_cell
+from clinpeft.testing.cells import all_cells
 from clinpeft.testing.compatibility import compatibility
 from clinpeft.testing.methods import METHOD_RULES
+from clinpeft.testing.promises import check_cell
 
 FAMILIES = sorted({family for family, _ in all_cells()})
 LEAST_SHARE = 0.95

@@ -128,6 +128,20 @@ def test_nothing_of_the_backbone_is_dropped_at_random(fixture: str, request: pyt
     assert not any(dropouts)
 
 
+def test_a_model_that_reads_neighbours_does_not_read_the_padding(tiny_mobilebert: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_mobilebert, tmp_path / "mobilebert")
+    weights = load_file(folder / "model.safetensors")
+    weights["embeddings.word_embeddings.weight"][0] = 3.0
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    backbone = load(resolved(folder), "entities", 3, 1).backbone.eval()
+    ids = torch.tensor([[7, 8, 9, 0, 0]])
+    with torch.inference_mode():
+        padded = backbone(input_ids=ids, attention_mask=(ids > 0).long()).last_hidden_state[:, :3]
+        alone = backbone(input_ids=ids[:, :3], attention_mask=torch.ones(1, 3)).last_hidden_state
+
+    torch.testing.assert_close(padded, alone)
+
+
 def batch_of(mask: list[list[int]], markers: list[list[int]] | None = None) -> Batch:
     ids = torch.tensor(mask)
     places = None if markers is None else torch.tensor(markers)

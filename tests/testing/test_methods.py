@@ -220,6 +220,21 @@ def test_an_adapter_that_nothing_reads_fails() -> None:
     assert detail(Idle, CHECK_GRADIENTS) == "bert, classification: no gradient on backbone.idle"
 
 
+def test_a_method_that_adapts_nothing_of_another_family_fails() -> None:
+    class Particular(Scaling):
+        """Knows BERT only, and says nothing of it."""
+
+        def apply(self, model: ClinicalModel, card: ModelCard, context: Context) -> ClinicalModel:
+            if card.family == "bert":
+                return super().apply(model, card, context)
+            freeze(model)
+            return model
+
+    cell: tuple[str, Kind] = ("distilbert", "classification")
+    assert detail(Particular, CHECK_GRADIENTS, cell) == "distilbert, classification: only the head trains"
+    assert detail(HeadOnly, CHECK_GRADIENTS, cell) == ""
+
+
 def test_a_method_that_writes_to_the_frozen_base_fails() -> None:
     class Drifting(Scaling):
         """Moves the word embeddings behind the optimiser's back."""

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+import torch
 
+from clinpeft.data.batch import Batch
 from clinpeft.errors import UnknownName
 from clinpeft.models import catalogue as module
+from clinpeft.models import load
 from clinpeft.models.catalogue import ModelCard, Package
 from clinpeft.models.families.base import FAMILIES, Family
 from clinpeft.models.families.bert import Bert
 from clinpeft.models.families.distilbert import DistilBert
+from clinpeft.models.families.llama import Llama
+from clinpeft.models.families.megatron_bert import MegatronBert
+from clinpeft.models.families.modernbert import ModernBert
 from clinpeft.models.families.roberta import Roberta
+from clinpeft.models.load import Head
 from clinpeft.registry import Registry
 from clinpeft.testing import check_family, check_model
 from clinpeft.testing._rules import CheckResult
@@ -46,6 +54,7 @@ def row(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> An
                 "num_layers": 2,
                 "num_heads": 2,
                 "max_positions": 512,
+                "config": {"vocab_size": num_pieces(tiny_model), "intermediate_size": 64},
                 "licence": "none",
                 "citation": "Nobody 2025",
                 "note": "Random weights.",
@@ -60,9 +69,13 @@ def row(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> An
 
 def embeddings(folder: Path) -> int:
     """Words, 512 positions, two token types, and their norm."""
+    return (num_pieces(folder) + 512 + 2 + 2) * 32
+
+
+def num_pieces(folder: Path) -> int:
     from transformers import AutoTokenizer
 
-    return (len(AutoTokenizer.from_pretrained(folder)) + 512 + 2 + 2) * 32
+    return len(AutoTokenizer.from_pretrained(folder))
 
 
 def test_a_sound_row_passes_with_its_pooler_counted(row: Any) -> None:
@@ -72,7 +85,7 @@ def test_a_sound_row_passes_with_its_pooler_counted(row: Any) -> None:
 def test_a_row_of_a_checkpoint_without_pooler_counts_none(
     row: Any, tiny_model_without_pooler: Path, tmp_path: Path
 ) -> None:
-    name = row(backbone_parameters=embeddings(tiny_model_without_pooler) + 2 * NUM_LAYER, pooling="mean")
+    name = row(backbone_parameters=embeddings(tiny_model_without_pooler) + 2 * NUM_LAYER, has_pooler=False)
     shutil.copy(tiny_model_without_pooler / "model.safetensors", tmp_path / "tiny")
 
     assert broken(check_model(name)) == {}
@@ -89,7 +102,12 @@ def test_a_row_of_the_first_layer_alone_counts_that(row: Any, tiny_model: Path) 
         ({"folder": None}, "says where its weights are", "names neither a package nor a folder"),
         ({"num_heads": 3}, "has sizes that fit each other", "its hidden size is no multiple of its heads"),
         ({"num_layers": 0}, "has sizes that fit each other", "a size is below 1"),
-        ({"backbone_parameters": 8000}, "has sizes that fit each other", "fewer parameters than its layers must have"),
+        ({"backbone_parameters": 0}, "has sizes that fit each other", "a size is below 1"),
+        (
+            {"pooling": "last"},
+            "is read where its family is",
+            "decoders are read off their last word piece, and only they",
+        ),
         ({"num_heads": 4}, "has the sizes of its checkpoint", "num_heads: not as in its config.json"),
         ({"num_layers": 3}, "has the sizes of its checkpoint", "num_layers: 3, and the checkpoint has 2"),
     ],
@@ -102,6 +120,9 @@ def test_a_row_with_a_wrong_count_is_told_the_right_one(row: Any, tiny_model: Pa
     right = embeddings(tiny_model) + 2 * NUM_LAYER + POOLER
 
     assert broken(check_model(row(backbone_parameters=right - POOLER))) == {
+        "counts its parameters": f"{right - POOLER}, and its configuration comes to {right}"
+    }
+    assert broken(check_model(row(backbone_parameters=right - POOLER, has_pooler=False))) == {
         "counts its parameters": f"{right - POOLER}, and its backbone has {right}"
     }
 
@@ -120,11 +141,15 @@ def test_a_package_with_another_file_fails(row: Any, tiny_model: Path, monkeypat
 
 
 def test_a_row_whose_weights_are_elsewhere_is_checked_as_far_as_it_goes(
-    row: Any, monkeypatch: pytest.MonkeyPatch
+    row: Any, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("CLINPEFT_MODELS")
+    right = embeddings(tiny_model) + 2 * NUM_LAYER + POOLER
 
-    assert broken(check_model(row(backbone_parameters=10**6))) == {}
+    assert broken(check_model(row())) == {}
+    assert broken(check_model(row(backbone_parameters=10**6))) == {
+        "counts its parameters": f"1000000, and its configuration comes to {right}"
+    }
     assert "fills its row" in broken(check_model(row(title="")))
 
 
@@ -147,6 +172,30 @@ class Overlong(Roberta):
     reserved_positions: ClassVar[int] = 0
 
 
+class Doubled(Bert):
+    query: ClassVar[str] = "attention.self"
+
+
+class Unnormed(Llama):
+    norms: ClassVar[tuple[str, ...]] = ("input_layernorm", "norm")
+
+
+class Overnormed(ModernBert):
+    norms: ClassVar[tuple[str, ...]] = (*ModernBert.norms, "mlp")
+
+
+class Prescient(Llama):
+    is_bidirectional: ClassVar[bool] = True
+
+
+class Endless(Bert):
+    has_absolute_positions: ClassVar[bool] = False
+
+
+class Polite(MegatronBert):
+    calls_attention_interface: ClassVar[bool] = True
+
+
 class Untyped(DistilBert):
     has_token_types: ClassVar[bool] = True
 
@@ -160,6 +209,12 @@ class Untyped(DistilBert):
             "names modules that exist",
             "no module is named attention.self.q_lin, output.dens",
         ),
+        ("bert", Doubled, "names modules that exist", "no module is named attention.self"),
+        ("llama", Unnormed, "names every normalisation and nothing else", "layers.0.post_attention_layernorm: is not"),
+        ("modernbert", Overnormed, "names every normalisation and nothing else", "layers.0.mlp: is no normalisation"),
+        ("llama", Prescient, "sees what comes after if it says so", "the first piece misses the last"),
+        ("bert", Endless, "reads as many positions as it says", "takes no more than 32 word pieces"),
+        ("megatron-bert", Polite, "calls the attention interface if it says so", "RuntimeError"),
         ("distilbert", Missized, "finds its sizes in the configuration", "hidden size, embedding size, layers: "),
         ("roberta", Overlong, "reads as many positions as it says", "RuntimeError"),
         ("distilbert", Untyped, "tells two texts apart if it says so", "token types change nothing"),
@@ -186,3 +241,21 @@ def test_positions_that_no_model_could_miss_are_found(monkeypatch: pytest.Monkey
     assert broken(check_family("bert")) == {
         "reads as many positions as it says": "takes more than 29 word pieces of 32 positions"
     }
+
+
+def test_padding_that_is_seen_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Head.pool
+
+    def blind(self: Head, hidden: Any, batch: Batch) -> Any:
+        return real(self, hidden, replace(batch, attention_mask=torch.ones_like(batch.attention_mask)))
+
+    monkeypatch.setattr(Head, "pool", blind)
+
+    found = broken(check_family("llama"))
+    assert found["gives the same logits whatever the padding"].startswith("classification: logits alone and in a batch")
+
+
+def test_dropout_that_is_left_on_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load, "DROPOUTS", ("attention_probs_dropout_prob", "attention_dropout"))
+
+    assert broken(check_family("bert"))["draws nothing at random"].startswith("dropout: embeddings.dropout, ")

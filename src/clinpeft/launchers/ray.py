@@ -28,6 +28,8 @@ from clinpeft.launchers.base import CORES, Ended, Function, Launcher, Lost
 
 SECONDS_TO_STOP = 60.0
 TOKEN, MODE = "RAY_AUTH_TOKEN", "RAY_AUTH_MODE"
+CLUSTERS = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+"""Without clusters Ray listens on the loopback; else on every address, whatever address it is given (2.60)."""
 PASSED_ON = ("CLINPEFT_", "HF_")
 """How the names of the variables begin that a task finds as they are here."""
 PER_CORE = 2
@@ -56,8 +58,12 @@ class Ray(Launcher):
         """Raises BadInput when Ray is not installed, or a cluster's token is not known here."""
         if find_spec("ray") is None:
             raise BadInput("launcher 'ray'", "needs Ray, which is not installed", "pip install 'clinpeft[ray]'")
-        if "ray" in sys.modules and os.environ.get(MODE) != "token" and not _is_secured():
-            raise BadInput("launcher 'ray'", "Ray was imported before it was told of tokens", f"set {MODE}=token")
+        if "ray" in sys.modules and not _was_told(is_ours=self.address is None):
+            raise BadInput(
+                "launcher 'ray'",
+                "Ray was imported here before it was told to ask for tokens and where to listen",
+                f"set {MODE}=token" + (f" and {CLUSTERS}=0" if self.address is None else "") + " before it is imported",
+            )
         if self.address is not None and not _knows_a_token():
             raise BadInput(
                 "launcher 'ray'",
@@ -164,7 +170,7 @@ def _connected(address: str | None, retries: int) -> Iterator[None]:
             yield
             return
         folder = tempfile.mkdtemp(prefix="ray-")
-        ours: dict[str, Any] = {"include_dashboard": False, "_node_ip_address": "127.0.0.1", "_temp_dir": folder}
+        ours: dict[str, Any] = {"include_dashboard": False, "_temp_dir": folder}
         options = ours if address is None else {"address": address}
         try:
             try:
@@ -187,8 +193,10 @@ def _environment(*, is_ours: bool, retries: int) -> Iterator[None]:
         # A task that needs more memory than there is would be begun again for ever.
         "RAY_task_oom_retries": str(retries),
     }
-    if is_ours and not _knows_a_token():
-        wanted[TOKEN] = _own_token()
+    if is_ours:
+        wanted[CLUSTERS] = "0"
+        if not _knows_a_token():
+            wanted[TOKEN] = _own_token()
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
     try:
@@ -230,11 +238,12 @@ def _cluster_gone_is_a_stop() -> Iterator[None]:
         raise EnvironmentStop(f"the Ray cluster does not answer ({type(error).__name__})") from None
 
 
-def _is_secured() -> bool:
-    """Whether Ray, which reads its mode once, at its import, asks for tokens in this process."""
+def _was_told(*, is_ours: bool) -> bool:
+    """Whether Ray, which reads this once, at its import, asks for tokens and (for a cluster of ours) stays here."""
+    from ray._private import ray_constants
     from ray._private.authentication.authentication_utils import is_token_auth_enabled
 
-    return bool(is_token_auth_enabled())
+    return bool(is_token_auth_enabled()) and ray_constants.ENABLE_RAY_CLUSTER is not is_ours
 
 
 @cache

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 REWRITTEN = ("deberta-v2", "megatron-bert")
 """Families whose attention asks for no attention function, and is made to (`_prefix.OWN_FORWARDS`)."""
 
+
 class PrefixTuning(Method):
     """Keys and values of virtual tokens train in every layer (Li and Liang, ACL 2021; P-Tuning v2, Liu et al., 2022).
 

@@ -240,6 +240,10 @@ def _load_backbone(model: ResolvedModel, device: torch.device | None, *, wants_p
         raise BadInput(
             f"model '{card.name}'", f"its {WEIGHTS} lacks {num_missing} of the tensors its config.json names"
         )
+    if getattr(config, "trigram_input", False):
+        # MobileBERT reads each piece with its neighbours': the last one's logits would depend on the padding.
+        with torch.no_grad():
+            backbone.get_input_embeddings().weight[config.pad_token_id] = 0.0
     return backbone, keeps_pooler
 
 

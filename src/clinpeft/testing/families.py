@@ -94,7 +94,9 @@ def _reads_as_many_positions_as_it_says(name: str) -> str | None:
             model.backbone(input_ids=torch.full((1, length + 1), 7))
         except (IndexError, RuntimeError):
             return None if family.has_absolute_positions else f"takes no more than {length} word pieces"
-    return f"takes more than {length} word pieces of {NUM_POSITIONS}" if family.has_absolute_positions else None
+    return (
+        f"takes more than {length} word pieces of {NUM_POSITIONS} positions" if family.has_absolute_positions else None
+    )
 
 
 def _tells_two_texts_apart_if_it_says_so(name: str) -> str | None:

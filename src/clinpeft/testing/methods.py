@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from clinpeft.methods.base import Method
 from clinpeft.spec import Kind
 from clinpeft.testing._rules import CheckResult, Rule, empty_attributes, results
-from clinpeft.testing.cells import all_cells, check_cell
+from clinpeft.testing.cells import all_cells
+from clinpeft.testing.promises import check_cell
 
 NUM_TOLD = 5
 """Cells that a broken promise names."""

@@ -43,8 +43,6 @@ class Family(Frozen):
     """Whether a text is the mean of its word pieces: the architecture puts no piece first that stands for the text."""
     calls_attention_interface: ClassVar[bool] = True
     """Whether transformers' AttentionInterface computes the attention, so that models.attention can enter."""
-    has_windows: ClassVar[bool] = False
-    """Whether in some layers a word piece attends only to its neighbours."""
     has_global_attention: ClassVar[bool] = False
     """Whether it must be told which word pieces all others attend to (Longformer)."""
     has_biases: ClassVar[bool] = True

@@ -20,4 +20,3 @@ class Gemma3Text(Llama):
         "q_norm",
         "k_norm",
     )
-    has_windows: ClassVar[bool] = True

@@ -17,5 +17,4 @@ class Longformer(Roberta):
         "attention.self.value": "attention.self.value_global",
     }
     calls_attention_interface: ClassVar[bool] = False
-    has_windows: ClassVar[bool] = True
     has_global_attention: ClassVar[bool] = True

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from clinpeft.models.families.llama import Llama
 
 
 class Mistral(Llama):
     """Mistral (Jiang et al., 2023): Llama's module names, attention in a window."""
-
-    has_windows: ClassVar[bool] = True

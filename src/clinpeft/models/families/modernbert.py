@@ -20,6 +20,5 @@ class ModernBert(Family):
     ia3_feed_forward: ClassVar[tuple[str, ...]] = ("mlp.Wo",)
     norms: ClassVar[tuple[str, ...]] = ("embeddings.norm", "attn_norm", "mlp_norm", "final_norm")
     embeddings: ClassVar[str] = "embeddings.tok_embeddings"
-    has_windows: ClassVar[bool] = True
     has_biases: ClassVar[bool] = False
     has_token_types: ClassVar[bool] = False
