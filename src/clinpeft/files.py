@@ -100,6 +100,16 @@ def stopping_when_disk_is_full(path: Path) -> Iterator[None]:
         ) from None
 
 
+def require_free(folder: Path, num_bytes: int) -> None:
+    """Raises EnvironmentStop when so much does not fit where `folder` lies, or will."""
+    place = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    free = shutil.disk_usage(place).free
+    if free < num_bytes:
+        raise EnvironmentStop(
+            f"{place}: the disk is full ({free:,} bytes free, {num_bytes:,} needed); free some and run again"
+        )
+
+
 @contextlib.contextmanager
 def stopping_when_disk_fails(path: Path) -> Iterator[None]:
     """The same, also for a place that has become read-only, unreadable or another's, or that is no longer there."""

@@ -10,6 +10,8 @@ import pytest
 from clinpeft.testing import CHECKS, NAMES
 
 ENTRIES = [(kind, name) for kind in CHECKS for name in NAMES[kind]() if kind != "method"]
+OF_CLUSTERS = {("launcher", "ray"), ("launcher", "slurm")}
+"""They take a minute where they are at home; tests/launchers does them there."""
 
 
 def test_every_kind_has_entries() -> None:

@@ -196,6 +196,17 @@ def test_no_word_is_read_after_one_that_did_not_fit(tokenizer: Any) -> None:
     assert encoded.word_starts == [1, -1, -1, -1]
 
 
+@pytest.mark.parametrize("long_text", ["truncate", "windows"])
+def test_for_a_decoder_a_tag_stands_at_the_last_piece_of_its_word(tokenizer: Any, long_text: str) -> None:
+    whole = encoder(tokenizer, "entities", "problem", long_text=long_text)
+    whole.reads_last = True
+    encoded = one(whole, example("", tokens=["severe", "xyz", "pain"], tags=["O", "B-problem", "I-problem"]))
+
+    # [CLS] severe x ##y ##z pain [SEP]
+    assert encoded.word_starts == [1, 4, 5]
+    assert encoded.piece_tags == [-100, 0, -100, -100, 1, 2, -100]
+
+
 def test_where_pieces_are_scored_every_piece_has_its_words_tag_and_counts_as_a_word(tokenizer: Any) -> None:
     of = encoder(tokenizer, "entities", "problem", scoring="pieces")
     encoded = one(of, sentence("no xyz \u00ad pain", "O B-problem I-problem I-problem"))

@@ -19,9 +19,10 @@ from clinpeft.train import loop
 from clinpeft.runs import execute, work
 plain, load, models = loop._backward, execute.load, []
 def loaded(*arguments, **options):
-    models.append(weakref.ref(load(*arguments, **options)))
-    assert [model() for model in models[:-1]] == [None] * (len(models) - 1), "an earlier run's model is still there"
-    return models[-1]()
+    assert [model() for model in models] == [None] * len(models), "an earlier run's model is still there"
+    model = load(*arguments, **options)
+    models.append(weakref.ref(model))
+    return model
 def backward(network, *arguments):
     if any("lora" in name for name, _ in network.named_parameters()):
         raise torch.OutOfMemoryError("out of memory")

@@ -13,10 +13,13 @@ from safetensors.torch import load_file, save_file
 
 from clinpeft.data.batch import Batch
 from clinpeft.errors import BadInput
+from clinpeft.models.attention import NAME
 from clinpeft.models.catalogue import ResolvedModel, resolve
+from clinpeft.models.families.base import FAMILIES
 from clinpeft.models.load import ClinicalModel, Head, count_parameters, load, pooling_of
 from clinpeft.spec import Kind, ModelChoice
 from clinpeft.testing.tiny import tiny_batch
+from clinpeft.testing.tiny import tiny_model as random_network
 
 LAYER = "encoder.layer.1.output.dense.weight"
 
@@ -172,3 +175,49 @@ def test_sizes_count_adapter_head_and_all(tiny_model: Path) -> None:
     # A matrix of 64 to 32, and a head of 32 to 3 with biases.
     assert (sizes.adapter, sizes.head, sizes.trainable) == (2048, 99, 2147)
     assert sizes.total == sum(value.numel() for value in load_file(tiny_model / "model.safetensors").values()) + 99
+
+
+@pytest.mark.parametrize("family", FAMILIES.names())
+def test_every_family_comes_whole_from_its_folder_in_float32(family: str, tmp_path: Path) -> None:
+    """Checkpoints of decoders are stored in bfloat16."""
+    stored = random_network(family, "classification", 3)
+    stored.backbone.bfloat16().save_pretrained(tmp_path / family)  # type: ignore[operator]
+    loaded = load(resolved(tmp_path / family), "classification", 3, 1)
+
+    wanted, found = stored.backbone.state_dict(), loaded.backbone.state_dict()
+    assert wanted.keys() == found.keys()
+    assert all(torch.equal(value.float(), found[name]) for name, value in wanted.items())
+    assert {value.dtype for value in loaded.parameters()} == {torch.float32}
+    assert loaded.card.family == family
+    assert loaded.head.pooling == stored.head.pooling
+
+
+def test_only_what_runs_on_a_processor_gets_the_processors_attention(tiny_model: Path) -> None:
+    on_gpu = load(resolved(tiny_model), "classification", 3, 1, torch.device("cuda"))
+
+    assert load(resolved(tiny_model), "classification", 3, 1).attention == NAME
+    assert (on_gpu.attention, {value.device.type for value in on_gpu.parameters()}) == ("sdpa", {"cpu"})
+
+
+def test_a_decoder_is_read_at_its_last_word_piece_also_for_relations() -> None:
+    card = random_network("llama", "classification", 3).card
+    hidden = torch.tensor([[[1.0, 0.0], [3.0, 2.0], [50.0, -50.0]], [[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]]])
+    head = Head("last", 2, 2, has_pooler=False)
+
+    assert [pooling_of(kind, card) for kind in ("pairs", "relations", "entities")] == ["last", "last", "words"]
+    assert head.pool(hidden, batch_of([[1, 1, 0], [1, 1, 1]])).tolist() == [[3.0, 2.0], [3.0, 3.0]]
+
+
+def test_longformer_attends_from_everywhere_to_the_first_piece_and_the_markers(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, asked = random_network("longformer", "relations", 3).eval(), []
+    real = model.backbone.forward
+    monkeypatch.setattr(model.backbone, "forward", lambda **inputs: (asked.append(inputs), real(**inputs))[1])
+    batch = tiny_batch("relations")
+    with torch.inference_mode():
+        model(batch)
+
+    assert batch.markers is not None
+    (mask,) = (inputs["global_attention_mask"] for inputs in asked)
+    assert [row.nonzero().flatten().tolist() for row in mask] == [
+        sorted({0, *places}) for places in batch.markers.tolist()
+    ]

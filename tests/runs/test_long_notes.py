@@ -172,7 +172,14 @@ def test_what_a_real_model_misses_beyond_512_word_pieces_is_found_in_windows_sec
             "methods": ["head-only"],
             "baselines": [],
             "test": "open",
-            "train": {"epochs": 5, "batch_size": 8, "max_length": 512, "long_text": long_text},
+            "train": {
+                "epochs": 15,
+                "batch_size": 8,
+                "max_length": 512,
+                "head_learning_rate": 0.01,
+                "early_stopping_patience": None,
+                "long_text": long_text,
+            },
         }
         study.write_text(yaml.safe_dump(plain), encoding="utf-8")
         api.run(study, tmp_path / long_text)

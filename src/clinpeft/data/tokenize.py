@@ -36,9 +36,9 @@ class Encoded:
     label_vector: list[float] | None = None
     """Multi-label: 1, 0, or NaN where nobody annotated."""
     piece_tags: list[int] | None = None
-    """Entities: tag index at the first piece of each word, -100 elsewhere; scored by pieces, at every piece."""
+    """Entities: tag index at the piece that each word is read off, -100 elsewhere; scored by pieces, at every piece."""
     word_starts: list[int] | None = None
-    """Entities: position of each word's first piece; -1 for a word beyond the length. By pieces: of every piece."""
+    """Entities: position of that piece of each word; -1 for a word beyond the length. By pieces: of every piece."""
     piece_counts: tuple[int, ...] | None = None
     """Entities scored by pieces: how many pieces each word has, also beyond the length."""
     markers: tuple[int, int] | None = None
@@ -61,6 +61,7 @@ class Encoder:
     """Encodes the examples of one task for one model.
 
     ranked: the headings of the notes' sections, the most telling first, for `long_text="sections"`.
+    reads_last: a word's tag is read off its last piece, of which alone a decoder has seen all, and not off its first.
     """
 
     def __init__(
@@ -72,8 +73,9 @@ class Encoder:
         long_text: str,
         has_token_types: bool,
         ranked: Sequence[str] = (),
+        reads_last: bool = False,
     ) -> None:
-        self.tokenizer, self.card = tokenizer, card
+        self.tokenizer, self.card, self.reads_last = tokenizer, card, reads_last
         self.max_length, self.long_text, self.ranked = max_length, long_text, ranked
         self.reads_all = long_text in WINDOW_POOLING
         self.has_token_types = has_token_types
@@ -183,9 +185,10 @@ class Encoder:
             if len(ids) + len(word) > limit or (starts and starts[-1] < 0):
                 starts.append(-1)
                 continue
-            starts.append(len(ids))
+            at = len(word) - 1 if self.reads_last else 0
+            starts.append(len(ids) + at)
             ids += word
-            tags += [self._tag_index.get(tag, -100)] + [-100] * (len(word) - 1)
+            tags += _tagged(len(word), at, self._tag_index.get(tag, -100))
         ends = zip(starts, example.tags, (*example.tags[1:], "O"), strict=False)
         lost = sum(start < 0 and tag != "O" and not after.startswith("I-") for start, tag, after in ends)
         is_cut = any(start < 0 for start in starts)
@@ -201,10 +204,11 @@ class Encoder:
             ids, piece_tags = list(self._start), [-100] * len(self._start)
             starts = []
             for place in span:
-                starts += [len(ids)] if place in own else []
+                at = len(read[place]) - 1 if self.reads_last else 0
+                starts += [len(ids) + at] if place in own else []
                 tag = self._tag_index.get(tags[place], -100) if place in own else -100
                 ids += read[place]
-                piece_tags += [tag] + [-100] * (len(read[place]) - 1)
+                piece_tags += _tagged(len(read[place]), at, tag)
             piece_tags += [-100] * len(self._end)
             rows.append(Encoded([*ids, *self._end], None, is_cut, 0, piece_tags=piece_tags, word_starts=starts))
         return _in_windows(rows)
@@ -244,6 +248,10 @@ def tag_names(card: Card) -> list[str]:
 def num_outputs(card: Card) -> int:
     """Width of the head."""
     return len(tag_names(card)) or len(card.labels)
+
+
+def _tagged(num_pieces: int, at: int, tag: int) -> list[int]:
+    return [tag if place == at else -100 for place in range(num_pieces)]
 
 
 def _around(tokenizer: Any) -> tuple[list[int], list[int]]:

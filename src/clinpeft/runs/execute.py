@@ -13,7 +13,7 @@ from clinpeft.data.dataset import TaskDataset
 from clinpeft.data.select import examples_of
 from clinpeft.data.tokenize import Encoded, num_outputs
 from clinpeft.errors import EnvironmentStop
-from clinpeft.files import sha256_file, stopping_when_disk_fails
+from clinpeft.files import require_free, sha256_file, stopping_when_disk_fails
 from clinpeft.methods.base import Context, Method, method_of
 from clinpeft.models.catalogue import ResolvedModel
 from clinpeft.models.load import ClinicalModel, count_parameters, load
@@ -175,6 +175,8 @@ def _environment(engine: Engine, longest: int, batch_size: int) -> Environment:
 
 def _save(job: Job, method: Method, model: ClinicalModel, folder: Path) -> Cost:
     """Write what was trained and return its size; it stays only where the study keeps weights."""
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    require_free(folder, sum(parameter.numel() * parameter.element_size() for parameter in trained))
     method.save(model, folder / "adapter")
     names = sorted(str(path.relative_to(folder)) for path in (folder / "adapter").iterdir())
     size = folder_bytes(folder, names)

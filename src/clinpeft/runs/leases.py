@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
-from clinpeft.errors import ClinpeftError
+from clinpeft.errors import ClinpeftError, EnvironmentStop
 from clinpeft.files import write_atomic
 from clinpeft.runs.journal import Journal
 
@@ -76,6 +76,8 @@ class Lease:
     @contextlib.contextmanager
     def fence(self) -> Iterator[None]:
         """Held while something of the run gets its final name. Raises LeaseLost when a newer lease was given."""
+        if not self.journal.path.exists():
+            raise EnvironmentStop(f"{self.journal.path.parent}: the study's folder is gone; put it back, and run again")
         with self.journal.locked():
             if self.journal.newest_lease(self.run) != self.number:
                 raise LeaseLost(f"run {self.run}: another worker has taken it over")
@@ -84,7 +86,7 @@ class Lease:
     def release(self) -> None:
         """Give the run back; a lease that was lost is left alone."""
         self._ended.set()
-        with contextlib.suppress(LeaseLost), self.fence():
+        with contextlib.suppress(LeaseLost, EnvironmentStop), self.fence():
             self.file.unlink(missing_ok=True)
             with contextlib.suppress(OSError):  # Other runs are leased.
                 self.file.parent.rmdir()

@@ -35,9 +35,10 @@ def prepare_examples(
 
     Only the last is remembered, in memory: runs come by task and model.
     """
-    has_types = model.card.architecture().has_token_types
+    family = model.card.architecture()
+    has_types, reads_last = family.has_token_types, family.reads_last
     identity = dataset.card.fingerprint, model.weights_sha256
-    return _prepared(dataset.folder, model.folder, identity, length, long_text, subset, fold, has_types)
+    return _prepared(dataset.folder, model.folder, identity, length, long_text, subset, fold, has_types, reads_last)
 
 
 @lru_cache(maxsize=1)
@@ -50,6 +51,7 @@ def _prepared(
     subset: Subset | None,
     fold: int | None,
     has_types: bool,
+    reads_last: bool,
 ) -> Prepared:
     """`identity` is no input: it tells data or weights apart that came to lie in the same place."""
     from transformers import AutoTokenizer
@@ -63,6 +65,7 @@ def _prepared(
         long_text=long_text,
         has_token_types=has_types,
         ranked=ranked_headings(dataset.card),
+        reads_last=reads_last,
     )
     splits = examples_of(dataset, subset, fold)
     return Prepared(encoder, splits, {name: encoder.encode(examples) for name, examples in splits.items()})

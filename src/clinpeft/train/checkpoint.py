@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, Literal
 
 import torch
 
-from clinpeft.files import replacing_folder, sha256_file
+from clinpeft.files import replacing_folder, require_free, sha256_file
 
 MANIFEST, STATE, TENSORS = "MANIFEST.json", "state.json", "state.safetensors"
 FORMAT = 1
@@ -99,6 +99,8 @@ class Checkpoints:
     def write(self, step: int, state: dict[str, Any]) -> None:
         """Write the state after `step`; then the oldest go. Raises EnvironmentStop when the disk is full."""
         start = time.monotonic()
+        with self.fence():  # Where it will not be let through, nothing need be written first.
+            require_free(self.folder, size_of(state))
         with replacing_folder(self.folder / f"step-{step}", self.fence) as folder:
             write_state(folder, state, self.run, step)
         self.note("checkpointed")
