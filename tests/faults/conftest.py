@@ -54,6 +54,7 @@ class Zygote:
         return json.loads(self._answer())
 
     def close(self) -> None:
+        self.process.kill()
         self.process.communicate()
 
     def _answer(self) -> str:
@@ -125,7 +126,8 @@ def tinier(small: Small) -> Small:
 
 def results(small: Small) -> dict[str, bytes]:
     """Weights, predictions and scores of every run: all that must not depend on how often it was cut off."""
-    found = {name: data for name, data in small.content("runs").items() if not name.endswith("record.json")}
+    files = small.content("runs").items()
+    found = {name: data for name, data in files if not name.startswith(".") and not name.endswith("record.json")}
     for record in small.store.records():
         told = record.model_dump(mode="json", include={"status", "scores", "thresholds", "work", "parameters", "files"})
         found[f"{record.run}/told"] = json.dumps(told).encode()

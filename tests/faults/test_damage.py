@@ -156,6 +156,7 @@ def test_no_file_of_a_study_that_was_cut_off_is_a_pickle_or_looks_finished(tinie
     assert [path for path in files if path.stat().st_mode & 0o077] == []
 
 
+@pytest.mark.slow
 def test_results_do_not_depend_on_how_often_a_run_was_cut_off(
     tinier: Small, whole: dict[str, bytes], launch: Launch
 ) -> None:

@@ -52,8 +52,7 @@ def refused_at(number: int, code: int, small: Small, launch: Launch) -> bool:
     return True
 
 
-@pytest.mark.parametrize("number", [1, 40])
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO])
+@pytest.mark.parametrize(("code", "number"), [(errno.ENOSPC, 40), (errno.EIO, 1)])
 def test_a_refused_write_stops_the_study_and_the_same_command_goes_on(
     code: int, number: int, tinier: Small, whole: dict[str, bytes], launch: Launch
 ) -> None:

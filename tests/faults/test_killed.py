@@ -40,7 +40,9 @@ loop._backward = backward
 """
 
 
-@pytest.mark.parametrize("step", [2, 3, 8])
+@pytest.mark.parametrize(
+    "step", [pytest.param(2, marks=pytest.mark.slow), 3, pytest.param(8, marks=pytest.mark.slow)]
+)
 def test_killed_at_a_step_it_goes_on_from_there(
     step: int, tinier: Small, whole: dict[str, bytes], launch: Launch
 ) -> None:
