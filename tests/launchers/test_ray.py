@@ -19,7 +19,7 @@ from typing import Any
 import psutil
 import pytest
 
-from clinpeft.errors import BadInput, EnvironmentStop
+from clinpeft.errors import BadInput
 from clinpeft.launchers import ray as module
 from clinpeft.launchers.base import Ended, Lost
 from clinpeft.launchers.ray import Ray
@@ -190,17 +190,6 @@ def test_a_task_whose_node_dies_starts_again_on_another(cluster: Any, steps: Mod
         answers = by_number(launcher.map(steps.rest, [str(path) for path in said]))
         thread.join()
     assert answers == {0: "second start", 1: "second start"}
-
-
-@pytest.mark.slow
-@needs_ray
-def test_a_head_that_dies_stops_the_study_resumably(cluster: Any, steps: ModuleType, tmp_path: Path) -> None:
-    said = tmp_path / "said"
-    thread = when_started(said, lambda _: cluster.head_node.kill_gcs_server())
-
-    with pytest.raises(EnvironmentStop):
-        list(Ray(address=cluster.address).map(steps.rest, [str(said)]))
-    thread.join()
 
 
 @pytest.mark.slow

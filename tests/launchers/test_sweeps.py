@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 
 from clinpeft.launchers.base import Launcher
@@ -172,4 +173,19 @@ def test_ray_trains_to_the_same_bytes(once: tuple[Small, Small]) -> None:
     here, again = once
     launcher: Launcher = Ray()
     assert again.run(launcher=launcher).num_failed == 0
+    assert results(again) == results(here)
+
+
+@pytest.mark.skipif(find_spec("ray") is None, reason="needs Ray (pip install 'clinpeft[ray]')")
+def test_a_study_whose_ray_head_is_killed_goes_on(once: tuple[Small, Small]) -> None:
+    """Ray ends the process that waits, or lets it end well if the tasks need no head any more."""
+    here, again = once
+    process = start(again, "--launcher", "ray")
+    wait_for(lambda: holders(again) or process.poll() is not None)
+    for child in psutil.Process(process.pid).children(recursive=True):
+        if child.name() == "gcs_server":
+            child.kill()
+    process.communicate(timeout=SECONDS)
+
+    assert again.run(launcher=Pool(workers=1)).num_failed == 0
     assert results(again) == results(here)
