@@ -105,7 +105,7 @@ def test_a_process_that_hangs_is_ended(jobs: ModuleType) -> None:
 
 
 def test_a_process_that_computes_is_not_taken_for_one_that_hangs(jobs: ModuleType) -> None:
-    assert by_number(Pool(workers=1, retries=0, stall_seconds=1).map(jobs.compute, [2.5])) == {0: "done"}
+    assert by_number(Pool(workers=1, retries=0, stall_seconds=3).map(jobs.compute, [5])) == {0: "done"}
 
 
 def test_what_a_dead_process_had_started_is_ended_with_it(

@@ -21,7 +21,7 @@ from clinpeft.train.evaluate import predict_scores
 from clinpeft.train.loop import Fitted, training_stream
 from clinpeft.train.meter import Meter
 
-NAMES = ("full", "head-only", "bitfit", "lora", "ia3", "prefix-tuning", "prompt-tuning", "p-tuning")
+NAMES = ("full", "head-only", "bitfit", "lora", "ia3", "prefix-tuning", "prompt-tuning", "p-tuning", "adalora")
 SCORES = (0.5, 0.9, 0.7)
 RUN = "0123456789abcdef"
 

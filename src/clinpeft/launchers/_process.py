@@ -24,7 +24,7 @@ from clinpeft.launchers.base import Function, Lost
 
 PR_SET_PDEATHSIG = 1
 """Of prctl(2)."""
-LEAST_SECONDS = 0.5
+LEAST_SECONDS = 0.1
 """Of processor time; the beats of a lease need less in a quarter of an hour."""
 
 
