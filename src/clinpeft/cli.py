@@ -280,7 +280,8 @@ def status(folder: Path, as_json: Json = False) -> None:
         fold = f" · fold {row['fold']}" if row["fold"] else ""
         what = f"{row['task']} · {row['model']} · {row['method']} · seed {row['seed']}{fold}"
         why = row["reason"] or (f"by {row['worker']}" if row["worker"] else "")
-        again = ", started again from step 0" if row["status"] in {"planned", "running"} and int(row["starts"]) > 1 else ""
+        is_open = row["status"] in {"planned", "running"}
+        again = ", started again from step 0" if is_open and int(row["starts"]) > 1 else ""
         print(f"{row['run']}  {row['status']:<13} {what}" + (f"  ({why}{again})" if why or again else ""))
     if now.seconds_left:
         num_running = now.counts.get("running", 0)

@@ -1,4 +1,4 @@
-"""Checkpoints that are damaged, and inputs that change under a study, are noticed; what is not touched is not redone."""
+"""Checkpoints that are damaged and inputs that change under a study are noticed; what is untouched is not redone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
 from tests.faults.conftest import OFTEN, assert_ended_well, events, results
 from tests.faults.test_killed import AT_STEP
 
@@ -128,9 +127,7 @@ def test_a_changed_input_is_another_run(what: str, tinier: Small, launch: Launch
         old, new = (b"severe pain", b"severe paim") if what == "notes" else (b",yes", b",yea")
         path.write_bytes(path.read_bytes().replace(old, new))
         if what == "label":
-            tinier.write(
-                methods=["lora", "head-only"], train={"epochs": 2, "batch_size": 8}, task={"positive": "yea"}
-            )
+            tinier.write(methods=["lora", "head-only"], train={"epochs": 2, "batch_size": 8}, task={"positive": "yea"})
     process = launch(tinier, code)
     ended, after = process.code(), set(tinier.store.runs())
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
 from tests.faults.conftest import OFTEN, assert_ended_well, results
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Every fault at every phase: the same command then goes on and ends as if nothing had happened, or had said why not."""
+"""Every fault at every phase: the same command then goes on and ends as if nothing had happened."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
 from tests.faults.conftest import OFTEN, assert_ended_well, events
 
 if TYPE_CHECKING:
@@ -104,9 +103,7 @@ FAST = [("killed", "run's end is noted"), ("disk full", "checkpoint's tensors")]
 
 
 @pytest.mark.parametrize(("fault", "phase"), FAST)
-def test_a_fault_at_a_phase(
-    fault: str, phase: str, tinier: Small, whole: dict[str, bytes], launch: Launch
-) -> None:
+def test_a_fault_at_a_phase(fault: str, phase: str, tinier: Small, whole: dict[str, bytes], launch: Launch) -> None:
     check(phase, fault, tinier, whole, launch)
 
 

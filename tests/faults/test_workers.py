@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
 from tests.faults.conftest import OFTEN, Running, Zygote, assert_ended_well, events, results
 
 if TYPE_CHECKING:

@@ -38,15 +38,15 @@ def import_everything() -> None:
 
 def start(order: dict[str, Any]) -> int:
     child = os.fork()
-    if child:
-        return child
-    os.setsid()
-    log = os.open(order["log"], os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
-    for descriptor in (1, 2):
-        os.dup2(log, descriptor)
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    run(order)
+    if child == 0:
+        os.setsid()
+        log = os.open(order["log"], os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
+        for descriptor in (1, 2):
+            os.dup2(log, descriptor)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        run(order)
+    return child
 
 
 def run(order: dict[str, Any]) -> NoReturn:

@@ -139,9 +139,7 @@ def test_a_process_number_that_is_used_again_is_not_the_worker(change: dict[str,
     assert (worker is None) == ("started" in change)
 
 
-def test_a_worker_elsewhere_is_given_up_after_half_a_minute_without_a_sign(
-    tmp_path: Path, clock: list[float]
-) -> None:
+def test_a_worker_elsewhere_is_given_up_after_half_a_minute_without_a_sign(tmp_path: Path, clock: list[float]) -> None:
     file = tmp_path / "leases" / RUN
     foreign(file)
     watch, held = Watch(file), []

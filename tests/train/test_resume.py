@@ -1,4 +1,4 @@
-"""Training that is cut off anywhere and gone on with in a fresh process ends with the same bits as training in one go."""
+"""Training that is cut off anywhere and gone on with afresh ends with the same bits as training in one go."""
 
 from __future__ import annotations
 

@@ -195,6 +195,8 @@ def _environment(*, is_ours: bool, retries: int) -> Iterator[None]:
     }
     if is_ours:
         wanted[CLUSTERS] = "0"
+        # Ray would let its processes give way to all others, by 15 steps of niceness.
+        wanted["RAY_worker_niceness"] = "0"
         if not _knows_a_token():
             wanted[TOKEN] = _own_token()
     before = {name: os.environ.get(name) for name in wanted}

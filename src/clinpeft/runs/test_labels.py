@@ -32,7 +32,7 @@ def open_test(folder: Path, record: RunRecord, dataset: TaskDataset, by: str) ->
     record's. Opening again only adds a line to `opened`, and joins what a killed process had not joined yet.
     """
     card, path = dataset.card, folder / TEST_PREDICTIONS
-    opened = (Opened(when=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), by=by),)
+    opened: tuple[Opened, ...] = (Opened(when=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), by=by),)
     before = read_test(folder)
     if before is not None:
         opened = (*before.opened, *opened)

@@ -216,7 +216,7 @@ def _write_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> str:
         _write(file, digest, text)
         for name in names:
             flat = tensors[name].detach().contiguous().reshape(-1).cpu()
-            _write(file, digest, memoryview(flat.view(torch.uint8).numpy()) if flat.numel() else b"")
+            _write(file, digest, flat.view(torch.uint8).numpy().data if flat.numel() else b"")
     return digest.hexdigest()
 
 

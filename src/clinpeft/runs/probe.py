@@ -1,0 +1,310 @@
+"""A few steps of a run, in a process of its own: what they take tells what the whole run will take.
+
+The probe sets a run up as `execute` does and trains with the product's own loop on real batches, so that everything
+that a run keeps in memory is there. What it cannot see in a few steps it reckons: the rest of the batches by their
+size, and the kernels of the shapes that it did not meet.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+
+from clinpeft.data.batch import Batch, scoring_batches
+from clinpeft.data.dataset import TaskDataset
+from clinpeft.frozen import Frozen, parse
+from clinpeft.models.catalogue import ModelCard, ResolvedModel
+from clinpeft.runs.scoring import SELECTION_EXAMPLES
+from clinpeft.runs.setup import Ready, set_out
+from clinpeft.spec import RunSpec
+from clinpeft.train.evaluate import PIECES_PER_BATCH
+from clinpeft.train.loop import fit
+from clinpeft.train.meter import folder_bytes
+
+NUM_SIZES = 8
+"""Sizes of batches that are tried, evenly over those that there are."""
+NUM_SCORED = 3
+"""Scoring batches that are tried: the longest texts, those in the middle, the shortest."""
+SECONDS = 90.0
+"""Training time after which a probe makes do with the steps that it has."""
+SHAPE_MARGIN = 1.0
+"""Of the memory that a shape not met takes, beside that of the shapes that were."""
+
+Shapes = frozenset[tuple[int, int]]
+
+
+class ProbeJob(Frozen):
+    """A run to be probed, as it travels to the probe's process."""
+
+    spec: RunSpec
+    dataset: str
+    card: ModelCard
+    folder: str
+    weights_sha256: str
+
+
+class Probed(Frozen):
+    """What a probe found; seconds are those of the whole run, by epochs where they depend on them."""
+
+    setup_seconds: float
+    first_epoch_seconds: float
+    """Of training, with what happens once: kernels are made, a frozen backbone's features are computed."""
+    epoch_seconds: float
+    """Of any later epoch."""
+    steps_an_epoch: int
+    epoch_evaluation_seconds: float
+    """After each epoch."""
+    final_evaluation_seconds: float
+    """Validation and test, once."""
+    peak_host_bytes: float
+    """Reckoned: what was measured, and the shapes not met."""
+    measured_host_bytes: float
+    peak_device_bytes: float | None
+    watts: float | None
+    """While it computed; None where energy cannot be measured."""
+    adapter_bytes: float
+    trained_parameters: int
+    engine: str
+
+
+def probe(job: dict[str, Any]) -> dict[str, Any]:
+    """Probe the run of a ProbeJob (as plain data) and return a Probed (as plain data).
+
+    To be called in a fresh process: its peak memory is then that of a run alone.
+    """
+    asked = parse(ProbeJob, job, "a probe's job")
+    start = time.monotonic()
+    dataset = TaskDataset.open(Path(asked.dataset))
+    model = ResolvedModel(asked.card, Path(asked.folder), asked.weights_sha256)
+    notes = _Notes()
+    ready = set_out(asked.spec, dataset, model, notes.stepped)
+    notes.ready = ready
+    setup_seconds = time.monotonic() - start
+    found: dict[str, Any] = _try_out(ready, notes, setup_seconds).model_dump(mode="json")
+    return found
+
+
+class _Notes:
+    """What is seen after every step of a probe."""
+
+    def __init__(self) -> None:
+        self.ready: Ready | None = None
+        self.seconds: list[float] = []
+        """Of training, until then."""
+        self.resident: list[int] = []
+        """Bytes of the process."""
+        self._process = psutil.Process()
+
+    def stepped(self, step: int, num_steps: int, loss: float, tokens: int) -> None:
+        """To be told by the meter."""
+        assert self.ready is not None
+        self.seconds.append(self.ready.meter.watch.train_seconds)
+        self.resident.append(self._process.memory_info().rss)
+
+    def each(self) -> list[float]:
+        """Seconds of every step."""
+        return [now - before for before, now in zip([0.0, *self.seconds], self.seconds, strict=False)]
+
+
+@dataclass(frozen=True)
+class _Size:
+    """Of a training batch."""
+
+    position: int
+    pieces: int
+    """Padding included, all parts together."""
+    shapes: Shapes
+    """Of its parts."""
+
+
+def _try_out(ready: Ready, notes: _Notes, setup_seconds: float) -> Probed:
+    sizes = sorted(_sizes(ready), key=lambda size: size.pieces)
+    chosen = _sample(sizes)
+    batches = _at(ready, [size.position for size in chosen])
+    scored: dict[int, float] = {}
+    plans = _ScoringPlan(ready)
+    passes = iter(range(2))
+
+    def judge() -> float:
+        number = next(passes)
+        if number == 0:
+            scored.update(plans.try_out())
+        return float(number)
+
+    options = ready.spec.train.model_copy(
+        update={"epochs": 2, "max_steps": None, "early_stopping_patience": None, "time_limit_seconds": SECONDS}
+    )
+    before = time.monotonic()
+    fit(
+        ready.model,
+        ready.method,
+        lambda epoch: iter(batches),
+        2 * len(batches),
+        ready.card.kind,
+        options,
+        ready.spec.seed,
+        ready.engine,
+        ready.class_weights,
+        judge,
+        ready.meter,
+    )
+    busy = time.monotonic() - before
+    cost = ready.meter.costs()
+    first, later = _epochs(sizes, chosen, notes.each(), is_frozen=_is_frozen(ready))
+    host, joules = cost["peak_host_bytes"].value or 0.0, cost["energy_joules"].value
+    with tempfile.TemporaryDirectory() as folder:
+        ready.method.save(ready.model, Path(folder) / "adapter")
+        adapter = folder_bytes(Path(folder), [f"adapter/{path.name}" for path in Path(folder, "adapter").iterdir()])
+    return Probed(
+        setup_seconds=setup_seconds,
+        first_epoch_seconds=first,
+        epoch_seconds=later,
+        steps_an_epoch=len(sizes),
+        epoch_evaluation_seconds=plans.epoch_seconds(scored),
+        final_evaluation_seconds=plans.final_seconds(scored),
+        peak_host_bytes=host + _unseen_bytes(sizes, chosen, notes.resident),
+        measured_host_bytes=host,
+        peak_device_bytes=cost["peak_device_bytes"].value,
+        watts=None if joules is None or busy <= 0 else joules / busy,
+        adapter_bytes=adapter.value or 0.0,
+        trained_parameters=sum(part.numel() for part in ready.model.parameters() if part.requires_grad),
+        engine=ready.engine.describe(),
+    )
+
+
+def _is_frozen(ready: Ready) -> bool:
+    return not any(parameter.requires_grad for parameter in ready.model.backbone.parameters())
+
+
+def _sizes(ready: Ready) -> Iterator[_Size]:
+    """Of every batch of the first epoch; later ones are like it."""
+    for position, batch in enumerate(ready.stream(0)):
+        shapes = [_shape(part) for part in batch.parts(ready.engine.pieces_at_once)]
+        yield _Size(position, sum(rows * length for rows, length in shapes), frozenset(shapes))
+
+
+def _shape(batch: Batch) -> tuple[int, int]:
+    rows, length = batch.input_ids.shape
+    return int(rows), int(length)
+
+
+def _sample(sizes: Sequence[_Size]) -> list[_Size]:
+    """The largest batch first, then pairs of neighbours evenly over the rest: of two batches of one shape the second
+    finds its kernels made. sizes: by pieces."""
+    number = len(sizes)
+    places = [number - 1]
+    for share in range(NUM_SIZES):
+        middle = int((share + 0.5) / NUM_SIZES * number)
+        places += [middle, max(0, middle - 1)]
+    return [sizes[place] for place in dict.fromkeys(places)]
+
+
+def _at(ready: Ready, positions: Sequence[int]) -> list[Batch]:
+    found = {position: batch for position, batch in enumerate(ready.stream(0)) if position in set(positions)}
+    return [found[position] for position in positions]
+
+
+def _epochs(
+    sizes: Sequence[_Size], chosen: Sequence[_Size], seconds: Sequence[float], *, is_frozen: bool
+) -> tuple[float, float]:
+    """Seconds of training in the first epoch, and in a later one, from those of the chosen batches in two passes."""
+    first, second = seconds[: len(chosen)], seconds[len(chosen) :]
+    tried = chosen[: len(first)]
+    is_new = _meet_new_shapes(tried)
+    warm = [(size.pieces, taken) for size, taken, new in zip(tried, first, is_new, strict=True) if not new]
+    again = [(size.pieces, taken) for size, taken in zip(chosen, second, strict=False)]
+    every = [(size.pieces, taken) for size, taken in zip(tried, first, strict=True)]
+    if not is_frozen and len(again) >= 2:
+        warm = again
+    steady = _by_size(warm if len(warm) >= 2 else every)
+    cold = [taken - steady([size.pieces])[0] for size, taken, new in zip(tried, first, is_new, strict=True) if new]
+    num_new = len(frozenset[tuple[int, int]]().union(*(size.shapes for size in tried)))
+    num_shapes = len(frozenset[tuple[int, int]]().union(*(size.shapes for size in sizes)))
+    pieces = [size.pieces for size in sizes]
+    once = max(0.0, sum(cold)) / max(1, num_new) * num_shapes
+    later = _by_size(again)(pieces) if len(again) >= 2 else steady(pieces)
+    return float(sum(steady(pieces))) + once, float(sum(later))
+
+
+def _meet_new_shapes(tried: Sequence[_Size]) -> list[bool]:
+    seen: set[tuple[int, int]] = set()
+    is_new = []
+    for size in tried:
+        is_new.append(not size.shapes <= seen)
+        seen |= size.shapes
+    return is_new
+
+
+def _by_size(points: Sequence[tuple[int, float]]) -> Callable[[Sequence[int]], list[float]]:
+    """Seconds by word pieces: a straight line through the points, never below the quickest of them."""
+    pieces, seconds = (np.array(column, dtype=float) for column in zip(*points, strict=True))
+    spread = ((pieces - pieces.mean()) ** 2).sum()
+    slope = max(0.0, ((pieces - pieces.mean()) * (seconds - seconds.mean())).sum() / spread) if spread else 0.0
+    least = float(seconds.min())
+    return lambda wanted: [max(least, float(seconds.mean() + slope * (one - pieces.mean()))) for one in wanted]
+
+
+def _unseen_bytes(sizes: Sequence[_Size], chosen: Sequence[_Size], resident: Sequence[int]) -> float:
+    """What the kernels of the shapes will take that the probe did not meet: as much a shape as those that it did."""
+    met = frozenset[tuple[int, int]]().union(*(size.shapes for size in chosen))
+    after_first = len(met - chosen[0].shapes)
+    missing = len(frozenset[tuple[int, int]]().union(*(size.shapes for size in sizes)) - met)
+    if not after_first or len(resident) < 2:
+        return 0.0
+    grown = max(0, resident[min(len(chosen), len(resident)) - 1] - resident[0])
+    return SHAPE_MARGIN * grown / after_first * missing
+
+
+class _ScoringPlan:
+    """Which texts are scored when, and how long that takes."""
+
+    def __init__(self, ready: Ready) -> None:
+        self.ready = ready
+        self.batches = {
+            name: [
+                (batch.indices, *_shape(batch))
+                for batch in scoring_batches(encoded, PIECES_PER_BATCH, ready.prepared.encoder.pad_id)
+            ]
+            for name, encoded in ready.prepared.encoded.items()
+            if name != "train" and encoded
+        }
+
+    def try_out(self) -> dict[int, float]:
+        """Score a few batches, the longest texts first; seconds a word piece, by the length of the rows."""
+        every = [(name, batch) for name, batches in self.batches.items() for batch in batches]
+        every.sort(key=lambda item: -item[1][2])
+        places = [round(share * (len(every) - 1) / max(1, NUM_SCORED - 1)) for share in range(NUM_SCORED)]
+        rates: dict[int, float] = {}
+        for place in dict.fromkeys(places if every else []):
+            name, (indices, rows, length) = every[place]
+            examples, encoded = self.ready.prepared.splits[name], self.ready.prepared.encoded[name]
+            start = time.monotonic()
+            self.ready.predict([examples[index] for index in indices], [encoded[index] for index in indices])
+            rates[length] = (time.monotonic() - start) / (rows * length)
+        return rates
+
+    def epoch_seconds(self, rates: dict[int, float]) -> float:
+        """Of the validation texts that an epoch is judged by."""
+        number = len(self.ready.prepared.splits["validation"])
+        return self._seconds("validation", rates) * min(1.0, SELECTION_EXAMPLES / max(1, number))
+
+    def final_seconds(self, rates: dict[int, float]) -> float:
+        """Of validation and test."""
+        return self._seconds("validation", rates) + self._seconds("test", rates)
+
+    def _seconds(self, name: str, rates: dict[int, float]) -> float:
+        lengths = sorted(rates)
+        if not lengths or name not in self.batches:
+            return 0.0
+        known = [rates[length] for length in lengths]
+        return math.fsum(
+            rows * length * float(np.interp(length, lengths, known)) for _, rows, length in self.batches[name]
+        )
