@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from clinpeft.api import results, run
+    from clinpeft.api import plan, results, run
     from clinpeft.spec import Study
 
-__all__ = ["Study", "results", "run"]
+__all__ = ["Study", "plan", "results", "run"]
 __version__ = "0.1.0"
 
 
@@ -22,7 +22,7 @@ def __getattr__(name: str) -> Any:
         from clinpeft.spec import Study
 
         return Study
-    if name in {"run", "results"}:
+    if name in {"plan", "run", "results"}:
         import clinpeft.api
 
         return getattr(clinpeft.api, name)

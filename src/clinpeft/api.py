@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import get_args
 
@@ -13,6 +13,7 @@ from clinpeft.prices.rates import find_price
 from clinpeft.report.render import write_report
 from clinpeft.report.results import Recommendation, Results
 from clinpeft.runs.find import find
+from clinpeft.runs.forecast import Outlook
 from clinpeft.runs.grid import may_fit
 from clinpeft.runs.sweep import Outcome, sweep
 from clinpeft.spec import CostField, Study
@@ -66,6 +67,33 @@ def run(
         num_kept=sum(outcome.num_kept for outcome in outcomes),
         num_failed=sum(outcome.num_failed for outcome in outcomes),
     )
+
+
+def plan(
+    study: Study | str | Path,
+    out: str | Path | None = None,
+    *,
+    data: str | Path | list[str | Path] = (),  # type: ignore[assignment]
+    price: str | None = None,
+    probes: bool = True,
+    tell: Callable[[str], None] = lambda line: None,
+) -> tuple[Outlook, ...]:
+    """What a study will take on this machine, run by run and in all, before anything is trained; nothing is written.
+
+    One Outlook, or one for each study of a packaged folder. out: the study's folder if it was begun, whose finished
+    runs are left out; price: what an hour of this machine costs (`own:workstation`, or `FILE:RATE`); probes: whether a
+    few steps of each kind of run are tried out, else all is reckoned from sizes; tell: hears which is tried.
+    Raises BadInput for what `run` would refuse too, but for weights that are not here.
+    """
+    from clinpeft.runs.plan import plan_study
+
+    folders = tuple(Path(folder) for folder in ([data] if isinstance(data, str | Path) else data))
+    rate = find_price(price) if price else None
+    with for_owner_only():
+        return tuple(
+            plan_study(asked, base, place if out else None, data=folders, price=rate, probes=probes, tell=tell)
+            for asked, base, place in _parts(study, Path(out or "."))
+        )
 
 
 def _parts(study: Study | str | Path, out: Path) -> list[tuple[Study, Path, Path]]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from clinpeft.errors import BadInput, ClinpeftError, EnvironmentStop
+from clinpeft.files import FULL, LOST
 
 if TYPE_CHECKING:
     from clinpeft.data.dataset import TaskDataset
@@ -227,6 +228,36 @@ def fetch(names: list[str], out: Out) -> None:
         print(f"{out / fetched.wanted.folder}  {fetched.locked.revision[:12]}  {told}")
 
 
+@app.command("plan")
+def plan_(
+    study: str,
+    data: Data = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The study's folder, if it was begun: what is done is left out.")
+    ] = None,
+    price: Annotated[str | None, typer.Option(help="What an hour here costs: own:workstation, FILE:RATE.")] = None,
+    no_probe: Annotated[bool, typer.Option("--no-probe", help="Reckon from sizes; try nothing out.")] = False,
+    as_json: Json = False,
+) -> None:
+    """What the runs of STUDY will take here: time, memory, disk, energy, money; exit code 1 if one will not fit."""
+    from clinpeft.api import plan as plan_study
+    from clinpeft.runs.plan_text import outlook_lines
+
+    def tell(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    outlooks = plan_study(study, out, data=list(data or []), price=price, probes=not no_probe, tell=tell)
+    if as_json:
+        print(json.dumps([outlook.facts() for outlook in outlooks], ensure_ascii=False, indent=1))
+    else:
+        for outlook in outlooks:
+            if len(outlooks) > 1:
+                print(f"{outlook.study}:")
+            for line in outlook_lines(outlook):
+                print(line)
+    raise typer.Exit(0 if all(outlook.fits for outlook in outlooks) else 1)
+
+
 @app.command()
 def run(
     study: str,
@@ -384,8 +415,8 @@ def _unexpected(error: Exception) -> int:
         hint = f" (see `{context.command_path} --help`)" if context else ""
         print(f"clinpeft: {message}{hint}", file=sys.stderr)
         return int(error.exit_code)
-    if isinstance(error, OSError) and error.filename is not None and error.strerror:
-        print(f"clinpeft: {error.filename}: {error.strerror}", file=sys.stderr)
+    if isinstance(error, OSError) and error.strerror and (error.filename is not None or error.errno in (*FULL, *LOST)):
+        print(f"clinpeft: {error.filename or 'a file'}: {error.strerror}", file=sys.stderr)
         return EnvironmentStop.exit_code
     if os.environ.get("CLINPEFT_DEBUG"):
         raise error

@@ -105,6 +105,33 @@ def zygote() -> Iterator[Zygote]:
     started.close()
 
 
+FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
+
+
+@pytest.fixture(scope="session")
+def _stepping(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Zygote, Path]]:
+    if not FAKETIME.exists():
+        pytest.skip("libfaketime is not installed (apt-get install faketime)")
+    clock = tmp_path_factory.mktemp("clock") / "clock"
+    clock.write_text("+0d")
+    started = Zygote(
+        LD_PRELOAD=str(FAKETIME),
+        FAKETIME_TIMESTAMP_FILE=str(clock),
+        FAKETIME_NO_CACHE="1",
+        FAKETIME_DONT_FAKE_MONOTONIC="1",
+    )
+    yield started, clock
+    started.close()
+
+
+@pytest.fixture
+def stepping(_stepping: tuple[Zygote, Path]) -> Zygote:
+    """Its processes read the difference between their clock and the true one from the file FAKETIME_TIMESTAMP_FILE."""
+    zygote, clock = _stepping
+    clock.write_text("+0d")
+    return zygote
+
+
 @pytest.fixture
 def launch(zygote: Zygote, tmp_path: Path) -> Callable[..., Running]:
     """Starts `clinpeft run` on a study, after `code`."""
@@ -152,6 +179,11 @@ def whole(tinier: Small, launch: Callable[..., Running], expected: dict[str, dic
 
         shutil.rmtree(twin.out)
     return expected["tinier"]
+
+
+def is_stopped(process: Running) -> bool:
+    """Whether a process has got SIGSTOP."""
+    return Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
 
 def events(small: Small) -> Counter[str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.faults.conftest import OFTEN, assert_ended_well, events
+from tests.faults.conftest import OFTEN, Zygote, assert_ended_well, events, is_stopped, leftovers, results
 
 if TYPE_CHECKING:
     from tests.conftest import Small
@@ -22,8 +22,29 @@ FAULTS = {
     "disk broken": ("raise OSError(errno.EIO, os.strerror(errno.EIO))", 3),
     "out of memory": ("raise MemoryError", None),
     "a mistake": ("raise LookupError", None),
+    "power cut": ("power_cut()", -signal.SIGKILL),
+    "stopped for a while": ("os.kill(os.getpid(), signal.SIGSTOP)", 0),
+    "clock a day back": ("Path(os.environ['FAKETIME_TIMESTAMP_FILE']).write_text('-1d')", 0),
 }
 """What happens, and what the command then ends with: None where a run may fail while the study goes on."""
+
+UNSAFE_POWER = """
+import os, signal, sys
+from pathlib import Path
+safe, synced = {{}}, os.fsync
+def fsync(descriptor):
+    synced(descriptor)
+    facts = os.fstat(descriptor)
+    safe[facts.st_ino] = facts.st_size, facts.st_mtime_ns
+os.fsync = fsync
+def power_cut():
+    for path in Path(sys.argv[4]).rglob("*"):
+        facts = path.stat()
+        if path.is_file() and safe.get(facts.st_ino) != (facts.st_size, facts.st_mtime_ns):
+            os.truncate(path, 0)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+"""Of a file that was not brought to the disk since it was last written nothing is left but its name."""
 
 PHASES = {
     "dataset is built": ("clinpeft.data.build", "write_examples", "before"),
@@ -48,6 +69,7 @@ PHASES = {
 
 HAPPENING = """
 import errno, importlib, os, signal
+from pathlib import Path
 owner = importlib.import_module("{module}")
 *path, name = "{name}".split(".")
 for part in path:
@@ -73,11 +95,19 @@ SOON = {"dataset is built", "study is noted", "report", "model is loaded", "text
 def happen(phase: str, fault: str) -> str:
     module, name, when = PHASES[phase]
     at = 1 if phase in SOON else 3
-    return OFTEN + HAPPENING.format(module=module, name=name, when=when, at=at, fault=FAULTS[fault][0])
+    prepared = UNSAFE_POWER.format() if fault == "power cut" else ""
+    return OFTEN + prepared + HAPPENING.format(module=module, name=name, when=when, at=at, fault=FAULTS[fault][0])
 
 
-def check(phase: str, fault: str, small: Small, whole: dict[str, bytes], launch: Launch) -> None:
-    process = launch(small, happen(phase, fault))
+def check(
+    phase: str, fault: str, small: Small, whole: dict[str, bytes], launch: Launch, by: Zygote | None = None
+) -> None:
+    process = launch(small, happen(phase, fault), by=by)
+    if fault == "stopped for a while":
+        process.wait_for(lambda: is_stopped(process), 120)
+        # It lives, so nobody may take its place; with the last phase it has given the folder back.
+        assert launch(small).code() == (0 if phase == "report" else 3)
+        process.send(signal.SIGCONT)
     code, expected = process.code(), FAULTS[fault][1]
     assert "Traceback" not in process.said()
     if expected is not None:
@@ -90,8 +120,6 @@ def check(phase: str, fault: str, small: Small, whole: dict[str, bytes], launch:
 
     assert again.code() == 0, again.said()
     if expected is None:
-        from tests.faults.conftest import leftovers, results
-
         assert results(small) == whole
         assert leftovers(small) == []
     else:
@@ -111,6 +139,7 @@ def test_a_fault_at_a_phase(fault: str, phase: str, tinier: Small, whole: dict[s
 @pytest.mark.parametrize("phase", PHASES)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_every_fault_at_every_phase(
-    fault: str, phase: str, tinier: Small, whole: dict[str, bytes], launch: Launch
+    fault: str, phase: str, tinier: Small, whole: dict[str, bytes], launch: Launch, request: pytest.FixtureRequest
 ) -> None:
-    check(phase, fault, tinier, whole, launch)
+    by = request.getfixturevalue("stepping") if fault.startswith("clock") else None
+    check(phase, fault, tinier, whole, launch, by)

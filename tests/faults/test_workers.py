@@ -7,11 +7,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.faults.conftest import OFTEN, Running, Zygote, assert_ended_well, events, results
+from tests.faults.conftest import OFTEN, Zygote, assert_ended_well, events, is_stopped, results
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.conftest import Small
 
 Launch = Callable[..., Any]
@@ -95,7 +93,7 @@ def test_a_stopped_worker_that_revives_cannot_commit_what_another_has_done_since
 ) -> None:
     plan_only(tinier, launch)
     first = launch(tinier, IMPATIENT + STOPPED + WORKER)
-    first.wait_for(lambda: "majority" in first.said() and _is_stopped(first))
+    first.wait_for(lambda: "majority" in first.said() and is_stopped(first))
     second = launch(tinier, IMPATIENT + WORKER)
     assert second.code() == 0, second.said()
     before = results(tinier)
@@ -110,12 +108,6 @@ def test_a_stopped_worker_that_revives_cannot_commit_what_another_has_done_since
     assert [path.name for path in (tinier.out / "runs").iterdir() if path.name.startswith(".")] == []
     assert launch(tinier).code() == 0
     assert_ended_well(tinier, whole)
-
-
-def _is_stopped(process: Running) -> bool:
-    from pathlib import Path
-
-    return Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
 
 @pytest.mark.slow
@@ -137,7 +129,6 @@ CLOCKS = {
     "1970": "@1970-01-02 00:00:00",
     "daylight saving": "@2026-03-29 00:59:58",
 }
-FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
 STEPPING = """
 import os
 from pathlib import Path
@@ -158,28 +149,13 @@ loop._save = save
 @pytest.mark.slow
 @pytest.mark.parametrize("there", CLOCKS.values(), ids=CLOCKS)
 def test_a_clock_that_steps_changes_nothing(
-    there: str, tinier: Small, whole: dict[str, bytes], launch: Launch, tmp_path: Path
+    there: str, tinier: Small, whole: dict[str, bytes], launch: Launch, stepping: Zygote
 ) -> None:
-    from pathlib import Path
-
-    if not Path(FAKETIME).exists():
-        pytest.skip("libfaketime is not installed (apt-get install faketime)")
-    clock = tmp_path / "clock"
-    clock.write_text("+0d")
-    stepping = Zygote(
-        LD_PRELOAD=FAKETIME,
-        FAKETIME_TIMESTAMP_FILE=str(clock),
-        FAKETIME_NO_CACHE="1",
-        FAKETIME_DONT_FAKE_MONOTONIC="1",
-    )
-    try:
-        first = launch(tinier, OFTEN + STEPPING.format(there=there), by=stepping)
-        assert first.code() == 77, first.said()
-        steps = {int(path.name[5:]) for path in tinier.out.glob("checkpoints/*/step-*")}
-        again = launch(tinier, OFTEN + STEPPING.format(there=there).replace("== 5", "== -1"), by=stepping)
-        assert again.code() == 0, again.said()
-    finally:
-        stepping.close()
+    first = launch(tinier, OFTEN + STEPPING.format(there=there), by=stepping)
+    assert first.code() == 77, first.said()
+    steps = {int(path.name[5:]) for path in tinier.out.glob("checkpoints/*/step-*")}
+    again = launch(tinier, OFTEN + STEPPING.format(there=there).replace("== 5", "== -1"), by=stepping)
+    assert again.code() == 0, again.said()
 
     assert steps == {4, 5}, "the last two by step"
     assert results(tinier) == whole

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from clinpeft.methods._targets import attention, common_divisor, every_linear_map, linear_maps, query_and_value, targets
+from clinpeft.methods.ia3 import Ia3
 from clinpeft.models.catalogue import ModelCard
 from clinpeft.models.families.base import FAMILIES
 from clinpeft.testing.tiny import tiny_card, tiny_config, tiny_model
@@ -29,6 +30,12 @@ def test_the_projections_of_longformers_global_attention_are_adapted_too() -> No
     ends = {name.rpartition(".")[2] for name in named("longformer", query_and_value(card_of("longformer")))}
 
     assert ends == {"query", "query_global", "value", "value_global"}
+
+
+def test_ia3_rescales_their_keys_and_values_too() -> None:
+    ends = {name.rpartition(".")[2] for name in named("longformer", Ia3().config(card_of("longformer")).target_modules)}
+
+    assert ends == {"key", "key_global", "value", "value_global", "dense"}
 
 
 def test_a_name_that_ends_another_maps_name_means_its_own_only() -> None:

@@ -71,6 +71,24 @@ def test_a_search_stops_too_and_an_unfinished_one_chooses_nothing(small: Small) 
     assert [record.role for record in small.store.records()] == ["final"]
 
 
+def test_a_search_that_the_budget_cut_short_is_told_every_time_and_in_the_report(
+    clinpeft: Callable[..., Said], small: Small
+) -> None:
+    small.write(methods=["head-only", "bitfit"], baselines=[], tune={"trials": 3}, budget=NEXT_TO_NOTHING)
+    small.run()
+    # As if the limit had been reached within the search.
+    small.write(methods=["head-only", "bitfit"], baselines=[], tune={"trials": 1})
+    small.run()
+    small.write(methods=["head-only", "bitfit"], baselines=[], tune={"trials": 3}, budget=NEXT_TO_NOTHING)
+
+    for _ in range(2):
+        assert "the budget of 1e-09 hours is used up: 2 left out" in clinpeft("run", small.file, "--out", small.out).err
+    (warning,) = [warning for warning in api.results(small.out).warnings if "searches" in warning]
+    assert "2 of the 2 searches of small have not had all their trials: left out by its budget" in warning
+    assert "outcome · tiny · bitfit: 1 of 3" in warning
+    assert [row["role"] for row in small.store.index() if row["status"] == "planned"] == ["trial", "trial"]
+
+
 def test_the_report_and_the_last_line_say_what_was_left_out(clinpeft: Callable[..., Said], small: Small) -> None:
     small.write(methods=["head-only", "bitfit"], budget=NEXT_TO_NOTHING)
     said = clinpeft("run", small.file, "--out", small.out)

@@ -200,6 +200,17 @@ def test_what_was_made_without_the_lease_is_not_committed(trained: Small) -> Non
     assert trained.content("runs") == before
 
 
+def test_an_end_that_was_noted_is_not_noted_again(trained: Small) -> None:
+    store, run = trained.store, trained.store.runs()[0]
+    store.journal.append("deleted", run)
+    foreign(store.folder / "leases" / run)
+    with store.holding():
+        pass
+
+    assert [event.event for event in store.journal.events()].count("finished") == 3
+    assert not (store.folder / "leases").exists()
+
+
 def test_what_a_process_killed_after_a_commit_left_undone_is_done_by_the_next(trained: Small) -> None:
     store, run = trained.store, trained.store.runs()[0]
     lease = Lease(store.journal, store.folder / "leases" / run, run)

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 def row(task: str, method: str, status: str, seconds: str = "") -> dict[str, str]:
-    return {"task": task, "model": "tiny", "method": method, "status": status, "seconds": seconds}
+    told = {"task": task, "method": method, "status": status, "seconds": seconds}
+    return told | (
+        {"role": "baseline", "model": "none"} if method == "majority" else {"role": "final", "model": "tiny"}
+    )
 
 
 def test_a_finished_study_has_nothing_left(trained: Small) -> None:
@@ -78,3 +81,13 @@ def test_workers_share_what_is_left_and_a_run_under_way_counts_half() -> None:
 def test_before_any_run_has_ended_nothing_is_told() -> None:
     assert _seconds_left([row("a", "lora", "planned")]) is None
     assert _seconds_left([row("a", "lora", "failed"), row("a", "full", "planned")]) is None
+
+
+def test_what_a_baseline_took_tells_nothing_of_models() -> None:
+    ended = [row("a", "majority", "success", "0.1"), row("b", "lora", "planned")]
+
+    assert _seconds_left(ended) is None
+    assert _seconds_left([*ended, row("a", "lora", "success", "10.0")]) == pytest.approx(10)
+    assert _seconds_left([*ended, row("b", "majority", "planned"), row("a", "lora", "success", "10.0")]) == (
+        pytest.approx(10.1)
+    )

@@ -75,6 +75,15 @@ def test_holding_clears_away_what_a_killed_process_left(tmp_path: Path) -> None:
         assert names(tmp_path) == [".lock", "runs"]
 
 
+def test_what_a_worker_killed_meanwhile_has_left_is_cleared_away_at_the_end(tmp_path: Path) -> None:
+    with Store(tmp_path).holding():
+        (tmp_path / "runs" / ".0123456789abcdef.tmp-0123456789ab").mkdir(parents=True)
+        (tmp_path / "leases").mkdir()
+        (tmp_path / "leases" / ".0123456789abcdef.tmp-0123456789ab").write_text("half")
+
+    assert names(tmp_path) == [".lock", "runs"]
+
+
 def test_a_first_run_that_is_refused_leaves_no_folder(tmp_path: Path) -> None:
     out = tmp_path / "new" / "deep" / "out"
     with pytest.raises(BadInput), Store(out).holding():
@@ -135,6 +144,17 @@ def test_a_folder_that_holds_something_else_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(BadInput, match="is not empty and holds no study"):
         Store(tmp_path).refuse_another(study())
+
+
+def test_a_folder_with_a_study_file_of_its_authors_own_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "study.yaml").write_text("name: s  # with a comment of its author's\n")
+
+    with pytest.raises(BadInput, match=r"holds a study.yaml that no `clinpeft run` has written; choose another"):
+        Store(tmp_path).refuse_another(study())
+    (tmp_path / ".lock").touch()
+    (tmp_path / "study.yaml").unlink()
+    Store(tmp_path).adopt(study())
+    Store(tmp_path).refuse_another(study())
 
 
 def test_a_folder_that_is_not_there_or_only_got_as_far_as_its_datasets_is_free(tmp_path: Path) -> None:

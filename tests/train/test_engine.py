@@ -79,10 +79,10 @@ def test_a_batch_in_parts_has_the_loss_and_gradient_of_the_whole(
     model, batch = make_model(Full(), kind), tiny_batch(kind)
     model.eval()
     engine = set_up(model, TrainOptions(learning_rate=1e-3, precision="fp32"), CPU)
-    scaling, results = LossScaling("fp32", CPU), []
+    scaled, results = LossScaling("fp32", CPU).scaled, []
     for pieces in (1000, 16):
         model.zero_grad()
-        loss = loop._backward(model, None, batch, kind, replace(engine, pieces_at_once=pieces), class_weights, scaling)
+        loss = loop._backward(model, None, batch, kind, replace(engine, pieces_at_once=pieces), class_weights, scaled)
         results.append((loss, [value.grad for value in model.parameters() if value.grad is not None]))
 
     assert results[0][0] == pytest.approx(results[1][0], abs=1e-6)
@@ -97,10 +97,10 @@ def test_windows_in_parts_have_the_loss_and_gradient_of_the_whole(
     long = [replace(texts[0], further=(texts[1], texts[2])), replace(texts[3], further=(texts[4],)), *texts[5:]]
     batch = collate(long, range(len(long)), 0)
     engine = set_up(model, TrainOptions(learning_rate=1e-3, precision="fp32"), CPU)
-    scaling, results = LossScaling("fp32", CPU), []
+    scaled, results = LossScaling("fp32", CPU).scaled, []
     for pieces in (1000, 20):
         model.zero_grad()
-        loss = loop._backward(model, None, batch, kind, replace(engine, pieces_at_once=pieces), None, scaling)
+        loss = loop._backward(model, None, batch, kind, replace(engine, pieces_at_once=pieces), None, scaled)
         results.append((loss, [value.grad for value in model.parameters() if value.grad is not None]))
 
     assert len(list(batch.parts(20))) == 5

@@ -58,6 +58,19 @@ class Batch:
         for start, end, longest in _packed(sizes, max_pieces):
             yield self if end - start == len(sizes) else self._examples(start, end, _padded(longest))
 
+    def share(self, rank: int, size: int) -> Batch | None:
+        """The part that falls to one of `size` processes: as many examples as any other's give or take one, which stand
+        together, cut to their own longest. None where it is left without; the first never is.
+        """
+        if size == 1:
+            return self
+        rows = self.rows_of_examples()
+        start, end = (-(-len(rows) * number // size) for number in (rank, rank + 1))
+        if start == end:
+            return None
+        lengths = self.attention_mask.sum(1)[sum(rows[:start]) : sum(rows[:end])]
+        return self._examples(start, end, _padded(int(lengths.max())))
+
     def rows_of_examples(self) -> tuple[int, ...]:
         """How many rows each example has."""
         return self.num_windows or (1,) * len(self.indices)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ Function = Callable[[Any], Any]
 
 CORES = "CLINPEFT_CORES"
 """The environment variable with which a launcher tells a process its share of a machine's cores."""
+PROCESSES = "CLINPEFT_PROCESSES"
+"""The one with which it tells the process of a run over how many, this one included, the run is to be shared out."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,19 @@ class Launcher(Frozen):
         to come to an end; a second interrupt ends them at once.
         """
         raise NotImplementedError
+
+
+@contextmanager
+def telling(name: str, value: int) -> Iterator[None]:
+    """In this block the environment variable has that value."""
+    before = os.environ.get(name)
+    os.environ[name] = str(value)
+    try:
+        yield
+    finally:
+        os.environ.pop(name, None)
+        if before is not None:
+            os.environ[name] = before
 
 
 LAUNCHERS: Registry[Launcher] = Registry("launcher", "clinpeft.launchers", Launcher)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from clinpeft.launchers.base import Ended, Function, Launcher
+from pydantic import Field
+
+from clinpeft.launchers.base import PROCESSES, Ended, Function, Launcher, telling
 
 
 class Local(Launcher):
@@ -13,5 +15,12 @@ class Local(Launcher):
 
     title: ClassVar[str] = "one run after the other, in this process"
 
+    processes_per_run: Annotated[int, Field(ge=1)] = 1
+    """Processes that a run is shared out over, each with a part of every batch and of the run's cores; with GPUs, one a
+    GPU."""
+
     def map(self, function: Function, jobs: Sequence[Any]) -> Generator[Ended, None, None]:
-        return (Ended(number, function(job)) for number, job in enumerate(jobs))
+        for number, job in enumerate(jobs):
+            with telling(PROCESSES, self.processes_per_run):
+                value = function(job)
+            yield Ended(number, value)

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from clinpeft.launchers._process import Worker, wait_for
-from clinpeft.launchers.base import Ended, Function, Launcher, Lost
+from clinpeft.launchers.base import PROCESSES, Ended, Function, Launcher, Lost
 
 GIGABYTES_A_WORKER = 4
 """Free memory that a worker is granted where nobody says how many there shall be."""
@@ -36,6 +36,9 @@ class Pool(Launcher):
     """How many processes; by default one a GPU, or one a core as far as 4 GB of free memory are there for each."""
     cores: Annotated[int, Field(ge=1)] | None = None
     """Cores of each process, and by default its threads; the machine's, shared out evenly, if left out."""
+    processes_per_run: Annotated[int, Field(ge=1)] = 1
+    """Processes that a run is shared out over, each with a part of every batch and of the run's cores; with GPUs, one a
+    GPU."""
     retries: Annotated[int, Field(ge=0)] = 1
     """How often a run whose process died is begun again, from its last checkpoint."""
     stall_seconds: Annotated[float, Field(gt=0)] = 900.0
@@ -56,12 +59,17 @@ class Pool(Launcher):
     def places(self, num_jobs: int) -> list[Place]:
         """Of each worker that so many jobs need."""
         cores, gpus = sorted(os.sched_getaffinity(0)), _gpus()
-        number = self.workers or len(gpus) or min(len(cores), _workers_in_memory())
+        each = self.processes_per_run
+        number = self.workers or max(1, (len(gpus) or min(len(cores), _workers_in_memory())) // each)
         share = self.cores or max(1, len(cores) // number)
         places = []
         for worker in range(min(number, num_jobs)):
             own = tuple(cores[(worker * share + core) % len(cores)] for core in range(min(share, len(cores))))
-            places.append((own, {"CUDA_VISIBLE_DEVICES": gpus[worker % len(gpus)]} if gpus else {}))
+            environment = {PROCESSES: str(each)} if each > 1 else {}
+            if gpus:
+                some = dict.fromkeys(gpus[(worker * each + gpu) % len(gpus)] for gpu in range(each))
+                environment["CUDA_VISIBLE_DEVICES"] = ",".join(some)
+            places.append((own, environment))
         return places
 
 

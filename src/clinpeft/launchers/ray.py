@@ -24,7 +24,7 @@ from pydantic import Field
 
 from clinpeft.errors import BadInput, EnvironmentStop
 from clinpeft.launchers._process import outcome_of
-from clinpeft.launchers.base import CORES, Ended, Function, Launcher, Lost
+from clinpeft.launchers.base import CORES, PROCESSES, Ended, Function, Launcher, Lost
 
 SECONDS_TO_STOP = 60.0
 TOKEN, MODE = "RAY_AUTH_TOKEN", "RAY_AUTH_MODE"
@@ -49,6 +49,9 @@ class Ray(Launcher):
     """Cores of a run, and by default its threads."""
     gpus: Annotated[float, Field(gt=0)] | None = None
     """GPUs of a run; may be a part of one."""
+    processes_per_run: Annotated[int, Field(ge=1)] = 1
+    """Processes that a run is shared out over, each with a part of every batch and of the run's cores; with GPUs, one a
+    GPU."""
     mem: Annotated[float, Field(gt=0)] | None = None
     """Gigabytes of memory of a run, for Ray to share out."""
     retries: Annotated[int, Field(ge=0)] = 1
@@ -107,6 +110,7 @@ class _Tasks:
             **{name: value for name, value in asked.items() if value},
         )
         self.environment = {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
+        self.environment[PROCESSES] = str(options.processes_per_run)
 
     def work(self) -> Iterator[Ended]:
         import ray

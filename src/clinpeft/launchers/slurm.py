@@ -22,7 +22,7 @@ from pydantic import AfterValidator, Field
 
 from clinpeft.errors import BadInput, EnvironmentStop
 from clinpeft.launchers._process import outcome_of
-from clinpeft.launchers.base import CORES, Ended, Function, Launcher, Lost
+from clinpeft.launchers.base import CORES, PROCESSES, Ended, Function, Launcher, Lost
 
 LIVING = frozenset(
     {
@@ -79,6 +79,9 @@ class Slurm(Launcher):
     """Minutes that Slurm gives a job; a run that needs more is requeued and goes on from its checkpoint."""
     cpus: Annotated[int, Field(ge=1)] = 4
     """Cores of a run, and by default its threads."""
+    processes_per_run: Annotated[int, Field(ge=1)] = 1
+    """Processes that a run is shared out over, each with a part of every batch and of the run's cores; with GPUs, one a
+    GPU."""
     mem: Annotated[float, Field(gt=0)] | None = None
     """Gigabytes of memory of a run."""
     gpus: Annotated[int, Field(ge=1)] | None = None
@@ -186,7 +189,10 @@ class _Queue:
         )
         try:
             submitted = executor.map_array(
-                _in_a_job, [self.function] * len(numbers), [self.jobs[number] for number in numbers]
+                _in_a_job,
+                [self.function] * len(numbers),
+                [self.jobs[number] for number in numbers],
+                [slurm.processes_per_run] * len(numbers),
             )
         except (FailedJobError, FailedSubmissionError, OSError) as error:
             # What sbatch took all the same finds no file that says what to do, and ends.
@@ -227,9 +233,10 @@ class _Queue:
         return Ended(number, lost=Lost(code, f"its Slurm job ended as {state}" if state else "Slurm forgot its job"))
 
 
-def _in_a_job(function: Function, job: Any) -> tuple[bool, Any]:
+def _in_a_job(function: Function, job: Any, num_processes: int) -> tuple[bool, Any]:
     """On a node: do the job; told to stop, let it come to an end, and go back to the queue."""
     os.environ[CORES] = os.environ.get("SLURM_CPUS_PER_TASK", "1")
+    os.environ[PROCESSES] = str(num_processes)
     told: list[int] = []
 
     def interrupt(number: int, _: Any) -> None:

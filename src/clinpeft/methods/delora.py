@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 class DeLora(_PeftMethod):
     """Low-rank updates of query and value projections, normalised; a trained bound says how far (Bini et al., 2025).
 
-    The default learning rate is three times LoRA's: a normalised update turns rather than grows.
+    The default learning rate is LoRA's; above it short runs overshoot (measured, docs/benchmarks/methods.md).
     """
 
     title: ClassVar[str] = "DeLoRA: low-rank updates with angle and strength apart"
     citation: ClassVar[str] = "Bini et al., DeLoRA, ICLR 2025"
-    learning_rate: ClassVar[float] = 1e-2
+    learning_rate: ClassVar[float] = 3e-3
     tunable: ClassVar[dict[str, tuple[float, float, Literal["log", "linear"]]]] = {
         "r": (4, 64, "log"),
         "bound": (2, 50, "log"),

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 class FourierFt(_PeftMethod):
     """Coefficients at random places of the update's discrete Fourier spectrum train (Gao et al., ICML 2024).
 
-    The places are the same for every seed. The paper trains at 5e-2 to 1e-1 in matrices of width 768; in narrower
-    ones a coefficient weighs more.
+    The places are the same for every seed. The paper trains at 5e-2 to 1e-1 in matrices of width 768; the
+    upper end suits narrower ones too.
     """
 
     title: ClassVar[str] = "FourierFT: a few coefficients of the update's spectrum train"
     citation: ClassVar[str] = "Gao et al., Parameter-Efficient Fine-Tuning with Discrete Fourier Transform, ICML 2024"
-    learning_rate: ClassVar[float] = 2e-2
+    learning_rate: ClassVar[float] = 1e-1
     tunable: ClassVar[dict[str, tuple[float, float, Literal["log", "linear"]]]] = {"n_frequency": (100, 10000, "log")}
 
     n_frequency: Annotated[int, Field(ge=1)] = 1000

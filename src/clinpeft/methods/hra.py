@@ -17,12 +17,12 @@ class Hra(_PeftMethod):
     """A chain of Householder reflections before each projection trains (Yuan et al., NeurIPS 2024).
 
     They come in equal pairs, which cancel, so that training starts from the backbone as it is. The learning rate is
-    LoRA's.
+    three times LoRA's, as the first step only parts the pairs.
     """
 
     title: ClassVar[str] = "HRA: learned reflections of the projections' inputs"
     citation: ClassVar[str] = "Yuan et al., Bridging The Gap between Low-rank and Orthogonal Adaptation, NeurIPS 2024"
-    learning_rate: ClassVar[float] = 3e-3
+    learning_rate: ClassVar[float] = 1e-2
     tunable: ClassVar[dict[str, tuple[float, float, Literal["log", "linear"]]]] = {"num_pairs": (1, 16, "log")}
 
     num_pairs: Annotated[int, Field(ge=1, le=512)] = 4

@@ -26,6 +26,6 @@ class Ia3(_PeftMethod):
 
         family = card.architecture()
         return IA3Config(
-            target_modules=[family.key, family.value, *family.ia3_feed_forward],
+            target_modules=[*family.with_twins((family.key, family.value)), *family.ia3_feed_forward],
             feedforward_modules=list(family.ia3_feed_forward),
         )

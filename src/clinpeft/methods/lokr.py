@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 class LoKr(_PeftMethod):
     """A Kronecker product of a small matrix and one of low rank trains (Yeh et al., ICLR 2024; Edalati et al., 2022).
 
-    The scale is LoRA's, and the learning rate three times LoRA's: a product of products moves late (measured with
-    MiniLM-L3, where it learned hardly anything at LoRA's).
+    The scale is LoRA's, and the learning rate ten times LoRA's: a product of products moves late (measured,
+    docs/benchmarks/methods.md).
     """
 
     title: ClassVar[str] = "LoKr: updates that are Kronecker products"
     citation: ClassVar[str] = "Yeh et al., Navigating Text-To-Image Customization, ICLR 2024"
-    learning_rate: ClassVar[float] = 1e-2
+    learning_rate: ClassVar[float] = 3e-2
     tunable: ClassVar[dict[str, tuple[float, float, Literal["log", "linear"]]]] = {"r": (2, 64, "log")}
 
     r: Annotated[int, Field(ge=1, le=1024)] = 8

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 class RoAd(_PeftMethod):
     """Pairs of output channels are rotated and scaled (Liao and Monz, NeurIPS 2024, variant 1).
 
-    Its learning rate is IA3's: an angle and a factor a pair start at 0 and 1 and have far to go.
+    Its learning rate is three times IA3's: an angle and a factor a pair start at 0 and 1 and have far to go.
     """
 
     title: ClassVar[str] = "RoAd: outputs rotated and scaled in pairs"
     citation: ClassVar[str] = "Liao and Monz, 3-in-1: 2D Rotary Adaptation for Efficient Finetuning, NeurIPS 2024"
-    learning_rate: ClassVar[float] = 1e-2
+    learning_rate: ClassVar[float] = 3e-2
 
     group_size: Annotated[int, Field(ge=2)] = 64
     """Width of a group, whose halves are paired; the largest even divisor of the projections' widths up to it."""

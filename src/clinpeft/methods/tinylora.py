@@ -22,14 +22,14 @@ class TinyLora(_PeftMethod):
 
     title: ClassVar[str] = "TinyLoRA: a short trained vector mixes the weights' leading directions"
     citation: ClassVar[str] = "Morris et al., Learning to Reason in 13 Parameters, arXiv:2602.04118, 2026"
-    learning_rate: ClassVar[float] = 1e-2
+    learning_rate: ClassVar[float] = 5e-3
     tunable: ClassVar[dict[str, tuple[float, float, Literal["log", "linear"]]]] = {
         "r": (1, 16, "log"),
         "u": (8, 256, "log"),
     }
 
-    r: Annotated[int, Field(ge=1, le=256)] = 2
-    """Singular directions of each matrix."""
+    r: Annotated[int, Field(ge=1, le=256)] = 8
+    """Singular directions of each matrix. The paper's 2 leave small encoders all but where they were (measured)."""
     u: Annotated[int, Field(ge=1, le=4096)] = 64
     """Trained numbers a projection."""
     tying: Annotated[float, Field(ge=0, le=1)] = 0.0

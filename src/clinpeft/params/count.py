@@ -73,16 +73,16 @@ def count(model: str, choice: MethodChoice, num_labels: int = 2) -> Counts:
 
     def adapted(card: ModelCard) -> ClinicalModel:
         network = from_config(copy.deepcopy(config), card, "classification", num_labels, 0)
-        return method.apply(network, card, Context(0, "classification", NUM_STEPS, lambda: iter([_batch()])))
+        return method.apply(network, card, Context(0, "classification", NUM_STEPS, lambda: iter([one_batch()])))
 
     def sizes(card: ModelCard) -> tuple[int, ...]:
         found = count_parameters(adapted(card))
         return found.adapter, found.head, found.trainable, found.total
 
-    return Counts(*_found(sizes, card), *_found(lambda card: _macs(adapted(card)), card))
+    return Counts(*by_layer(sizes, card), *by_layer(lambda card: _macs(adapted(card)), card))
 
 
-def _found(measure: Callable[[ModelCard], tuple[int, ...]], card: ModelCard) -> tuple[int, ...]:
+def by_layer(measure: Callable[[ModelCard], tuple[int, ...]], card: ModelCard) -> tuple[int, ...]:
     """The measures of a model on the meta device; where that does not do, because a method or a forward pass looks at
     numbers, from networks of one and two layers with numbers: every further layer adds the same."""
     import torch
@@ -98,13 +98,14 @@ def _found(measure: Callable[[ModelCard], tuple[int, ...]], card: ModelCard) -> 
 def _macs(network: ClinicalModel) -> tuple[int]:
     from clinpeft.params.macs import leave_out_attention, macs
 
-    batch = _batch()
+    batch = one_batch()
     if batch.input_ids.device.type == "meta" and not network.card.architecture().has_global_attention:
         leave_out_attention(network)
     return (macs(lambda: network(batch)),)
 
 
-def _batch() -> Batch:
+def one_batch() -> Batch:
+    """One short text, for methods and forward passes that want to see one."""
     import torch
 
     from clinpeft.data.batch import Batch

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 
 from clinpeft.data.card import Card
+from clinpeft.frozen import fingerprint
 from clinpeft.metrics.base import METRICS
 from clinpeft.report.configurations import Configuration
 from clinpeft.report.load import LoadedRun, LoadedStudy
 from clinpeft.report.results import ResultRow
 from clinpeft.report.wording import count, listed, percent
+from clinpeft.spec import Study
 
 FEW_SUBJECTS = 1_000
 TRUNCATED_SHARE = 0.05
@@ -33,6 +36,7 @@ def caveats(
         *_one_seed(rows),
         *_failed(runs),
         *_missing(loaded, runs, only),
+        *_unfinished_searches(loaded, runs, only),
         *_undefined(configurations, rows),
         *_folds(configurations),
         *_truncated(configurations),
@@ -169,11 +173,41 @@ def _missing(
         absent = [combination for combination in planned if combination not in have]
         if absent:
             examples = dict.fromkeys(f"{task} · {model} · {method}" for task, model, method, _ in absent)
-            why = "left out by its budget, or not run yet" if study.budget else "not run yet"
             yield (
-                f"{len(absent)} of the {len(planned)} runs that {study.name} asks for have no record: {why}, or the "
-                f"method does not apply ({listed(examples, 3)})."
+                f"{len(absent)} of the {len(planned)} runs that {study.name} asks for have no record: "
+                f"{_why_absent(study)}, or the method does not apply ({listed(examples, 3)})."
             )
+
+
+def _unfinished_searches(
+    loaded: Sequence[LoadedStudy], runs: Sequence[tuple[LoadedStudy, LoadedRun]], only: Mapping[str, str]
+) -> Iterator[str]:
+    if only:
+        return
+    specs = [run.record.spec for _, run in runs if run.record.role == "trial"]
+    tried = {
+        (spec.task, spec.model, spec.method.name, fingerprint([spec.method.model_dump(), spec.train.learning_rate]))
+        for spec in specs
+    }
+    ended = Counter(names[:3] for names in tried)
+    for study in (each.study for each in loaded):
+        if study.tune is None:
+            continue
+        asked: Counter[tuple[str, str, str]] = Counter()
+        for task, model, method in product(study.tasks, study.models, study.methods):
+            asked[task.name, model.name, method.name] += study.tune.trials
+        short = [
+            f"{' · '.join(names)}: {ended[names]} of {asked[names]}" for names in asked if ended[names] < asked[names]
+        ]
+        if short:
+            yield (
+                f"{len(short)} of the {len(asked)} searches of {study.name} have not had all their trials: "
+                f"{_why_absent(study)}. They chose nothing ({listed(short, 3)})."
+            )
+
+
+def _why_absent(study: Study) -> str:
+    return "left out by its budget, or not run yet" if study.budget else "not run yet"
 
 
 def _undefined(configurations: Sequence[Configuration], rows: Sequence[ResultRow]) -> Iterator[str]:

@@ -6,6 +6,7 @@ import traceback
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -18,6 +19,7 @@ from clinpeft.methods.base import Context, Method, method_of
 from clinpeft.models.catalogue import ResolvedModel
 from clinpeft.models.load import ClinicalModel, count_parameters, load
 from clinpeft.record import Cost, Environment, Parameters, Reason, RunRecord, Status, Truncated, Work
+from clinpeft.runs.crew import Asked, Crew, MateLost, crew_for
 from clinpeft.runs.grid import PlannedRun
 from clinpeft.runs.prepared import prepare_examples
 from clinpeft.runs.progress import Pulse
@@ -64,6 +66,9 @@ def execute(job: Job, folder: Path) -> RunRecord:
         return _failed(job, folder, "diverged", Reason(code="diverged", message=str(error)))
     except torch.OutOfMemoryError:
         return _failed(job, folder, "out_of_memory", Reason(code="oom_device", message="device memory ran out"))
+    except MateLost as error:
+        status: Status = "out_of_memory" if error.lost.code == "oom_host" else "failed"
+        return _failed(job, folder, status, Reason(code=error.lost.code, message=error.lost.message))
     except MemoryError:
         return _failed(job, folder, "out_of_memory", Reason(code="oom_host", message="the machine's memory ran out"))
     except Exception as error:
@@ -71,9 +76,15 @@ def execute(job: Job, folder: Path) -> RunRecord:
 
 
 def _train(job: Job, resolved: ResolvedModel, folder: Path) -> RunRecord:
+    saved = job.checkpoints.newest() if job.checkpoints else None
+    with crew_for(Asked(job.planned.spec, job.dataset, resolved, saved and saved["engine"])) as crew:
+        return _train_with(crew, job, resolved, folder, saved)
+
+
+def _train_with(crew: Crew, job: Job, resolved: ResolvedModel, folder: Path, saved: dict[str, Any] | None) -> RunRecord:
     spec, card, options = job.planned.spec, job.dataset.card, job.planned.spec.train
     device = pick_device()
-    use_threads(options.threads)
+    use_threads(options.threads, crew.size)
     method = method_of(spec.method)
 
     length = method.text_length(options.max_length, resolved.card)
@@ -87,9 +98,8 @@ def _train(job: Job, resolved: ResolvedModel, folder: Path) -> RunRecord:
     model = method.apply(model, resolved.card, context)
     lengths = [len(window.input_ids) for item in encoded["train"] for window in item.windows]
     most_windows = max(len(item.windows) for item in encoded["train"])
-    saved = job.checkpoints.newest() if job.checkpoints else None
     pinned = None if saved is None else saved["engine"]
-    engine = set_up(model, options, device, max(lengths), most_windows, pinned)
+    engine = set_up(model, options, device, max(lengths), most_windows, pinned, crew.size)
     predict = predictor(model, card, encoder, engine.precision)
     judge = epoch_judge(job.metric, predict, splits["validation"], encoded["validation"])
     weights = class_weights(splits["train"], card, options.class_weights)
@@ -107,7 +117,9 @@ def _train(job: Job, resolved: ResolvedModel, folder: Path) -> RunRecord:
         meter,
         job.checkpoints,
         saved,
+        crew.join(model),
     )
+    crew.part(meter)
 
     with meter.watch.evaluating():
         validation = predict(splits["validation"], encoded["validation"])
@@ -170,7 +182,9 @@ def _baseline(job: Job, folder: Path) -> RunRecord:
 
 def _environment(engine: Engine, longest: int, batch_size: int) -> Environment:
     micro_batch = engine.micro_batch(longest, batch_size)
-    return describe_machine(engine.device, engine.precision, micro_batch, engine=engine.describe())
+    return describe_machine(
+        engine.device, engine.precision, micro_batch, engine=engine.describe(), processes=engine.num_processes
+    )
 
 
 def _save(job: Job, method: Method, model: ClinicalModel, folder: Path) -> Cost:

@@ -50,11 +50,14 @@ class Found:
     methods: tuple[FoundMethod, ...]
 
 
-def find(study: Study, base: Path, data: Sequence[Path], out: Path) -> Found:
+def find(
+    study: Study, base: Path, data: Sequence[Path], out: Path, model_of: Callable[..., ResolvedModel] = resolve
+) -> Found:
     """What `study` names, as far as it can be known without building a dataset; nothing is written.
 
     base: the folder of the study's file, to which its paths are relative; data: folders that hold datasets or raw
-    releases, searched before the study's own; out: the study's folder, where datasets that it builds itself will lie.
+    releases, searched before the study's own; out: the study's folder, where datasets that it builds itself will lie;
+    model_of: finds a model's files; a plan is content without the weights.
     Raises BadInput when a name is unknown, a file is missing, a method cannot serve a model, or `out` is no place for
     a study; GateRefused when a built dataset has changed since.
     """
@@ -62,7 +65,7 @@ def find(study: Study, base: Path, data: Sequence[Path], out: Path) -> Found:
     methods = tuple(FoundMethod(*resolve_method(choice), choice.learning_rate) for choice in study.methods)
     folders = [*data, *(base / Path(folder).expanduser() for folder in study.data)]
     _refuse_missing(folders)
-    models = {choice.name: resolve(choice, base, data=folders, online=study.online) for choice in study.models}
+    models = {choice.name: model_of(choice, base, data=folders, online=study.online) for choice in study.models}
     _refuse_lengths(study, methods, models)
     tasks = {choice.name: _task(choice, base, folders, out) for choice in study.tasks}
     for choice in study.tasks:

@@ -53,6 +53,13 @@ class Journal:
         event = self._newest(f'"event": "leased", "run": "{run}", ')
         return event.lease if event else None
 
+    def under_way(self) -> set[str]:
+        """The runs that were leased or started, and of whose end there is no line yet."""
+        content = self.path.read_bytes() if self.path.exists() else b""
+        words = rb'"event": "(planned|leased|started|finished|failed)", "run": "(\w+)"'
+        latest = {run.decode(): event for event, run in re.findall(words, content)}
+        return {run for run, event in latest.items() if event in {b"leased", b"started"}}
+
     def starts(self) -> Counter[str]:
         """How often each run was started at step 0 since it was planned last."""
         counts: Counter[str] = Counter()

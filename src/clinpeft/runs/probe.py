@@ -20,23 +20,34 @@ import psutil
 
 from clinpeft.data.batch import Batch, scoring_batches
 from clinpeft.data.dataset import TaskDataset
+from clinpeft.data.select import examples_of
 from clinpeft.frozen import Frozen, parse
 from clinpeft.models.catalogue import ModelCard, ResolvedModel
+from clinpeft.runs.needs import Needs
 from clinpeft.runs.scoring import SELECTION_EXAMPLES
 from clinpeft.runs.setup import Ready, set_out
 from clinpeft.spec import RunSpec
+from clinpeft.train.baselines import fit_baseline
 from clinpeft.train.evaluate import PIECES_PER_BATCH
-from clinpeft.train.loop import fit
+from clinpeft.train.loop import Diverged, fit
 from clinpeft.train.meter import folder_bytes
 
 NUM_SIZES = 8
 """Sizes of batches that are tried, evenly over those that there are."""
+BASELINE_EXAMPLES = 1_000
+"""That a baseline is tried out on."""
 NUM_SCORED = 3
 """Scoring batches that are tried: the longest texts, those in the middle, the shortest."""
 SECONDS = 90.0
 """Training time after which a probe makes do with the steps that it has."""
-SHAPE_MARGIN = 1.0
-"""Of the memory that a shape not met takes, beside that of the shapes that were."""
+MOST_BATCHES = 2_000
+"""Whose shapes are looked at, beside those of the first epoch."""
+UNSEEN_SHARE = 0.5
+"""Of what a shape took that was met, for one that was not: part of it was no kernel (measured)."""
+KERNEL_BYTES = 4e6
+"""Of the kernels for one shape of scoring batches (measured: 3 to 5 MB)."""
+MARGIN = 1.03
+"""On memory: what the allocator loses to fragments in a run longer than the probe."""
 
 Shapes = frozenset[tuple[int, int]]
 
@@ -51,35 +62,51 @@ class ProbeJob(Frozen):
     weights_sha256: str
 
 
-class Probed(Frozen):
-    """What a probe found; seconds are those of the whole run, by epochs where they depend on them."""
-
-    setup_seconds: float
-    first_epoch_seconds: float
-    """Of training, with what happens once: kernels are made, a frozen backbone's features are computed."""
-    epoch_seconds: float
-    """Of any later epoch."""
-    steps_an_epoch: int
-    epoch_evaluation_seconds: float
-    """After each epoch."""
-    final_evaluation_seconds: float
-    """Validation and test, once."""
-    peak_host_bytes: float
-    """Reckoned: what was measured, and the shapes not met."""
-    measured_host_bytes: float
-    peak_device_bytes: float | None
-    watts: float | None
-    """While it computed; None where energy cannot be measured."""
-    adapter_bytes: float
-    trained_parameters: int
-    engine: str
-
-
 def probe(job: dict[str, Any]) -> dict[str, Any]:
-    """Probe the run of a ProbeJob (as plain data) and return a Probed (as plain data).
+    """Probe the run of a ProbeJob (as plain data): `{"needs": …}`, or `{"ran_out": "host" | "device"}`, or nothing.
 
     To be called in a fresh process: its peak memory is then that of a run alone.
     """
+    import torch
+
+    try:
+        return {"needs": _found(job).model_dump(mode="json")}
+    except torch.OutOfMemoryError:
+        return {"ran_out": "device"}
+    except MemoryError:
+        return {"ran_out": "host"}
+    except Diverged:
+        return {}
+
+
+def probe_baseline(spec: RunSpec, dataset: TaskDataset) -> Needs:
+    """What a baseline needs: fitted on a share of the training examples, here and now, and multiplied."""
+    splits = examples_of(dataset, spec.train.subset, spec.fold)
+    start = time.monotonic()
+    some = splits["train"][:BASELINE_EXAMPLES]
+    predict = fit_baseline(spec.method.name, some, splits["validation"][:BASELINE_EXAMPLES], dataset.card)
+    fitted = (time.monotonic() - start) * len(splits["train"]) / max(1, len(some))
+    start = time.monotonic()
+    scored = splits["validation"][:BASELINE_EXAMPLES]
+    if scored:
+        predict(scored)
+    rate = (time.monotonic() - start) / max(1, len(scored))
+    return Needs(
+        setup_seconds=0.0,
+        first_epoch_seconds=fitted,
+        epoch_seconds=0.0,
+        steps_an_epoch=0,
+        epoch_evaluation_seconds=0.0,
+        final_evaluation_seconds=rate * (len(splits["validation"]) + len(splits["test"])),
+        peak_host_bytes=float(psutil.Process().memory_info().rss),
+        peak_device_bytes=None,
+        watts=None,
+        adapter_bytes=0.0,
+        trained_parameters=0,
+    )
+
+
+def _found(job: dict[str, Any]) -> Needs:
     asked = parse(ProbeJob, job, "a probe's job")
     start = time.monotonic()
     dataset = TaskDataset.open(Path(asked.dataset))
@@ -88,8 +115,7 @@ def probe(job: dict[str, Any]) -> dict[str, Any]:
     ready = set_out(asked.spec, dataset, model, notes.stepped)
     notes.ready = ready
     setup_seconds = time.monotonic() - start
-    found: dict[str, Any] = _try_out(ready, notes, setup_seconds).model_dump(mode="json")
-    return found
+    return _try_out(ready, notes, setup_seconds)
 
 
 class _Notes:
@@ -125,9 +151,10 @@ class _Size:
     """Of its parts."""
 
 
-def _try_out(ready: Ready, notes: _Notes, setup_seconds: float) -> Probed:
+def _try_out(ready: Ready, notes: _Notes, setup_seconds: float) -> Needs:
     sizes = sorted(_sizes(ready), key=lambda size: size.pieces)
     chosen = _sample(sizes)
+    shapes = _shapes(ready, sizes)
     batches = _at(ready, [size.position for size in chosen])
     scored: dict[int, float] = {}
     plans = _ScoringPlan(ready)
@@ -158,25 +185,23 @@ def _try_out(ready: Ready, notes: _Notes, setup_seconds: float) -> Probed:
     )
     busy = time.monotonic() - before
     cost = ready.meter.costs()
-    first, later = _epochs(sizes, chosen, notes.each(), is_frozen=_is_frozen(ready))
+    first, later = _epochs(sizes, chosen, notes.each(), len(shapes), is_frozen=_is_frozen(ready))
     host, joules = cost["peak_host_bytes"].value or 0.0, cost["energy_joules"].value
     with tempfile.TemporaryDirectory() as folder:
         ready.method.save(ready.model, Path(folder) / "adapter")
         adapter = folder_bytes(Path(folder), [f"adapter/{path.name}" for path in Path(folder, "adapter").iterdir()])
-    return Probed(
+    return Needs(
         setup_seconds=setup_seconds,
         first_epoch_seconds=first,
         epoch_seconds=later,
         steps_an_epoch=len(sizes),
         epoch_evaluation_seconds=plans.epoch_seconds(scored),
         final_evaluation_seconds=plans.final_seconds(scored),
-        peak_host_bytes=host + _unseen_bytes(sizes, chosen, notes.resident),
-        measured_host_bytes=host,
+        peak_host_bytes=MARGIN * (host + _unseen_bytes(shapes, chosen, notes.resident) + plans.unseen_bytes()),
         peak_device_bytes=cost["peak_device_bytes"].value,
         watts=None if joules is None or busy <= 0 else joules / busy,
         adapter_bytes=adapter.value or 0.0,
         trained_parameters=sum(part.numel() for part in ready.model.parameters() if part.requires_grad),
-        engine=ready.engine.describe(),
     )
 
 
@@ -196,6 +221,22 @@ def _shape(batch: Batch) -> tuple[int, int]:
     return int(rows), int(length)
 
 
+def _shapes(ready: Ready, first: Sequence[_Size]) -> Shapes:
+    """Of the parts of the batches of all epochs, as far as there are not too many to look at."""
+    shapes, left = set(_all_shapes(first)), MOST_BATCHES
+    for epoch in range(1, ready.spec.train.epochs):
+        left -= len(first)
+        if left < 0:
+            break
+        for batch in ready.stream(epoch):
+            shapes |= {_shape(part) for part in batch.parts(ready.engine.pieces_at_once)}
+    return frozenset(shapes)
+
+
+def _all_shapes(sizes: Sequence[_Size]) -> Shapes:
+    return frozenset(shape for size in sizes for shape in size.shapes)
+
+
 def _sample(sizes: Sequence[_Size]) -> list[_Size]:
     """The largest batch first, then pairs of neighbours evenly over the rest: of two batches of one shape the second
     finds its kernels made. sizes: by pieces."""
@@ -213,7 +254,7 @@ def _at(ready: Ready, positions: Sequence[int]) -> list[Batch]:
 
 
 def _epochs(
-    sizes: Sequence[_Size], chosen: Sequence[_Size], seconds: Sequence[float], *, is_frozen: bool
+    sizes: Sequence[_Size], chosen: Sequence[_Size], seconds: Sequence[float], num_shapes: int, *, is_frozen: bool
 ) -> tuple[float, float]:
     """Seconds of training in the first epoch, and in a later one, from those of the chosen batches in two passes."""
     first, second = seconds[: len(chosen)], seconds[len(chosen) :]
@@ -226,8 +267,7 @@ def _epochs(
         warm = again
     steady = _by_size(warm if len(warm) >= 2 else every)
     cold = [taken - steady([size.pieces])[0] for size, taken, new in zip(tried, first, is_new, strict=True) if new]
-    num_new = len(frozenset[tuple[int, int]]().union(*(size.shapes for size in tried)))
-    num_shapes = len(frozenset[tuple[int, int]]().union(*(size.shapes for size in sizes)))
+    num_new = len(_all_shapes(tried))
     pieces = [size.pieces for size in sizes]
     once = max(0.0, sum(cold)) / max(1, num_new) * num_shapes
     later = _by_size(again)(pieces) if len(again) >= 2 else steady(pieces)
@@ -252,15 +292,14 @@ def _by_size(points: Sequence[tuple[int, float]]) -> Callable[[Sequence[int]], l
     return lambda wanted: [max(least, float(seconds.mean() + slope * (one - pieces.mean()))) for one in wanted]
 
 
-def _unseen_bytes(sizes: Sequence[_Size], chosen: Sequence[_Size], resident: Sequence[int]) -> float:
+def _unseen_bytes(shapes: Shapes, chosen: Sequence[_Size], resident: Sequence[int]) -> float:
     """What the kernels of the shapes will take that the probe did not meet: as much a shape as those that it did."""
-    met = frozenset[tuple[int, int]]().union(*(size.shapes for size in chosen))
-    after_first = len(met - chosen[0].shapes)
-    missing = len(frozenset[tuple[int, int]]().union(*(size.shapes for size in sizes)) - met)
+    met = _all_shapes(chosen)
+    after_first, missing = len(met - chosen[0].shapes), len(shapes - met)
     if not after_first or len(resident) < 2:
         return 0.0
     grown = max(0, resident[min(len(chosen), len(resident)) - 1] - resident[0])
-    return SHAPE_MARGIN * grown / after_first * missing
+    return UNSEEN_SHARE * grown / after_first * missing
 
 
 class _ScoringPlan:
@@ -268,6 +307,8 @@ class _ScoringPlan:
 
     def __init__(self, ready: Ready) -> None:
         self.ready = ready
+        self.shapes: set[tuple[int, int]] = set()
+        """Of what was tried out."""
         self.batches = {
             name: [
                 (batch.indices, *_shape(batch))
@@ -283,13 +324,19 @@ class _ScoringPlan:
         every.sort(key=lambda item: -item[1][2])
         places = [round(share * (len(every) - 1) / max(1, NUM_SCORED - 1)) for share in range(NUM_SCORED)]
         rates: dict[int, float] = {}
-        for place in dict.fromkeys(places if every else []):
+        for place in dict.fromkeys(places if every else ()):
             name, (indices, rows, length) = every[place]
             examples, encoded = self.ready.prepared.splits[name], self.ready.prepared.encoded[name]
+            self.shapes.add((rows, length))
             start = time.monotonic()
             self.ready.predict([examples[index] for index in indices], [encoded[index] for index in indices])
             rates[length] = (time.monotonic() - start) / (rows * length)
         return rates
+
+    def unseen_bytes(self) -> float:
+        """What the kernels of the scoring batches will take that were not tried out."""
+        every = {(rows, length) for batches in self.batches.values() for _, rows, length in batches}
+        return KERNEL_BYTES * len(every - self.shapes)
 
     def epoch_seconds(self, rates: dict[int, float]) -> float:
         """Of the validation texts that an epoch is judged by."""

@@ -60,8 +60,9 @@ class Progress:
 
     def stopped(self, limit: str) -> None:
         """The study's budget is used up."""
-        left = f"{len(self.left)} left out" if self.left else "none left out"
-        print(f"the budget of {limit} is used up: {left}; raise it, and the same command goes on", file=sys.stderr)
+        if self.left:
+            left = f"{len(self.left)} left out; raise it, and the same command goes on"
+            print(f"the budget of {limit} is used up: {left}", file=sys.stderr, flush=True)
 
 
 def clock(seconds: float) -> str:

@@ -63,14 +63,16 @@ def set_out(
     resolved: ResolvedModel,
     *stepped: OnStep,
     pinned: Mapping[str, Any] | None = None,
+    num_processes: int = 1,
 ) -> Ready:
     """Everything that a run does before its first step; loading and tokenising are no training time.
 
-    stepped: told after every step; pinned: what the engine said of itself with which the run was begun that goes on.
+    stepped: told after every step; pinned: what the engine said of itself with which the run was begun that goes on;
+    num_processes: that the run is shared out over.
     """
     card, options = dataset.card, spec.train
     device = pick_device()
-    use_threads(options.threads)
+    use_threads(options.threads, num_processes)
     method = method_of(spec.method)
 
     length = method.text_length(options.max_length, resolved.card)
@@ -83,7 +85,7 @@ def set_out(
     num_steps = planned_steps(len(train), options)
     model = method.apply(model, resolved.card, Context(spec.seed, card.kind, num_steps, lambda: stream(0)))
     longest = max(len(window.input_ids) for item in train for window in item.windows)
-    engine = set_up(model, options, device, longest, max(len(item.windows) for item in train), pinned)
+    engine = set_up(model, options, device, longest, max(len(item.windows) for item in train), pinned, num_processes)
     return Ready(
         spec=spec,
         card=card,

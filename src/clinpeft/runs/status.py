@@ -12,6 +12,8 @@ from clinpeft.runs.store import Store
 Row = dict[str, str]
 LIKENESSES = (("task", "model", "method"), ("model", "method"), ("task", "model"), ("model",), ())
 """What a run has in common with ended ones from which its time is told; the first that any shares."""
+OF_BASELINES = LIKENESSES[:2]
+"""The same where the ended one is a baseline: it takes next to nothing, and tells nothing of models."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class Standing:
     rows: list[Row]
     """The index's, as things are now: `running` where a worker has the run, with its name under `worker`."""
     seconds_left: float | None
-    """Until the last run ends, with as many workers as there are now (one, if none); None while no run has ended."""
+    """Until the last run ends, with as many workers as now (one, if none); None before a model's run has ended."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -48,9 +50,9 @@ def _seconds_left(rows: Sequence[Row]) -> float | None:
     taken: dict[tuple[str, ...], list[float]] = defaultdict(list)
     for row in rows:
         if row["status"] == "success" and row["seconds"]:
-            for keys in LIKENESSES:
+            for keys in OF_BASELINES if row["role"] == "baseline" else LIKENESSES:
                 taken[tuple(row[key] for key in keys)].append(float(row["seconds"]))
-    if not taken:
+    if () not in taken:
         return None if left else 0.0
     mean = {key: fmean(seconds) for key, seconds in taken.items()}
     num_workers = max(1, sum(row["status"] == "running" for row in left))

@@ -85,6 +85,8 @@ class Store:
                     remove_leftovers(self.folder)
                     self._settle()
                     yield
+                    if not self.holders():  # What lies there may be a living worker's.
+                        remove_leftovers(self.folder)
                     self._settle()
             except BadInput:
                 if not (self.folder / STUDY).exists():
@@ -111,11 +113,16 @@ class Store:
                 file.truncate(0)
 
     def refuse_another(self, study: Study) -> None:
-        """Raises BadInput when the folder is another study's, or holds something else."""
-        if (self.folder / STUDY).exists() and (held := self.study).name != study.name:
-            raise BadInput(str(self.folder), f"holds the study '{held.name}'", "choose another folder with --out")
-        if not (self.folder / STUDY).exists() and self._holds_something():
-            raise BadInput(str(self.folder), "is not empty and holds no study", "choose another folder with --out")
+        """Raises BadInput when the folder is another study's, or holds something else: its author's own study.yaml,
+        too, which would be overwritten."""
+        remedy = "choose another folder with --out"
+        if not (self.folder / STUDY).exists():
+            if self._holds_something():
+                raise BadInput(str(self.folder), "is not empty and holds no study", remedy)
+        elif not any(list(self.folder.glob(name)) for name in (".lock", "journal.jsonl", "study-*.yaml")):
+            raise BadInput(str(self.folder), f"holds a {STUDY} that no `clinpeft run` has written", remedy)
+        elif (held := self.study).name != study.name:
+            raise BadInput(str(self.folder), f"holds the study '{held.name}'", remedy)
 
     def adopt(self, study: Study) -> None:
         """Make `study` the folder's study, keeping every version. Raises BadInput as `refuse_another` does."""
@@ -258,14 +265,14 @@ class Store:
     def _settle(self) -> None:
         """Do what killed processes left undone after a run's end: its line in the journal, its lease, its checkpoints.
         And clear away leases of workers that ended without a word."""
-        for path in [path for path in self.folder.glob("leases/*") if not path.name.startswith(".")]:
-            run, last = path.name, self.journal.last_of(path.name)
-            if self.has_ended(run):
-                if last is not None and last.event not in {"finished", "failed"}:
-                    self._note_end(run, self.record(run), last.lease)
-                path.unlink(missing_ok=True)
-            elif holder_of(path) is None:
-                path.unlink(missing_ok=True)
+        with self.journal.locked() if self.journal.path.exists() else contextlib.nullcontext():
+            for run in sorted(self.journal.under_way()):
+                with contextlib.suppress(BadInput):  # A damaged record is no end: the run is trained again.
+                    if (record := self.record(run)) is not None:
+                        self._note_end(run, record, self.journal.newest_lease(run))
+            for path in [path for path in self.folder.glob("leases/*") if not path.name.startswith(".")]:
+                if holder_of(path) is None or self.has_ended(path.name):
+                    path.unlink(missing_ok=True)
         for folder in self.folder.glob("checkpoints/*"):
             if self.has_ended(folder.name):
                 self.discard_checkpoints(folder.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -15,10 +16,11 @@ from clinpeft.launchers.local import Local
 from clinpeft.prices.rates import Price
 from clinpeft.record import Reason, RunRecord
 from clinpeft.runs.budget import Purse, breadth_first
+from clinpeft.runs.edits import edits
 from clinpeft.runs.find import find
 from clinpeft.runs.grid import Plan, PlannedRun, may_fit, nothing_fits, only, plan
 from clinpeft.runs.progress import Progress
-from clinpeft.runs.store import Store
+from clinpeft.runs.store import STUDY, Store
 from clinpeft.runs.test_labels import open_test, read_test, who
 from clinpeft.runs.tune import Search, searches, trials, tuned_runs, winner
 from clinpeft.runs.worker import DESK, Place, job_of, place_of, work_off
@@ -70,6 +72,7 @@ def sweep(
         planned = plan(found)
         runs = only(planned, wanted) if wanted else list(planned.runs)
         found_searches = searches(planned, wanted or {})
+        _tell_of_edits(store, study)
         store.adopt(study)
         store.keep_cards(
             {name: dataset.card for name, dataset in planned.datasets.items()},
@@ -104,6 +107,11 @@ def open_test_labels(folder: Path, data: tuple[Path, ...] = ()) -> tuple[int, in
         for record in records:
             open_test(store.run_folder(record.run), record, datasets[record.spec.task], who())
         return len(records), sum(event.event == "test_opened" for event in store.journal.events())
+
+
+def _tell_of_edits(store: Store, study: Study) -> None:
+    if (store.folder / STUDY).exists() and (edited := edits(store.study, study)):
+        print(f"the study was edited since it last ran: {'; '.join(edited)}", file=sys.stderr, flush=True)
 
 
 def _is_done(store: Store, run: PlannedRun, metric: str, retry_failed: bool) -> bool:
@@ -205,9 +213,12 @@ def _tune(stages: _Stages, found: Sequence[Search], wanted: Mapping[str, str]) -
     while True:
         rounds = [list(trials(search, stages.record)) for search in found]
         latest = [run for numbered in rounds for run in numbered[-1]]
-        if stages.is_over() or all(stages.record(run.run) for run in latest):
+        if all(stages.record(run.run) for run in latest):
             break
-        stages.carry_out(latest, "trial")
+        was_over = stages.is_over()
+        stages.carry_out(latest, "trial")  # What the budget leaves out is noted as planned.
+        if was_over:
+            break
     stages.known |= {run.run: run for numbered in rounds for runs in numbered for run in runs}
     seeds = [seed for seed in stages.planned.study.seeds if wanted.get("seed", str(seed)) == str(seed)]
     best = [(search, winner(search, stages.record)) for search in found]

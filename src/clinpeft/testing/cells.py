@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 from functools import cache, cached_property
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 from clinpeft.methods.base import Context, Method
@@ -48,6 +49,8 @@ class Trained:
     """The whole state before it."""
     loss_before: float
     loss_after: float
+    logits: torch.Tensor
+    """Of the tiny batch after training."""
 
 
 class Cell:
@@ -88,16 +91,17 @@ class Cell:
         parameters = model.named_parameters(remove_duplicate=False)
         wanted = frozenset(name for name, value in parameters if value.requires_grad)
         before = {name: value.clone() for name, value in model.state_dict().items()}
-        gradients, loss = self.backward(model), self.loss(model)
+        gradients, loss = self.backward(model), self.loss(logits_of(model, self.batch))
         model.zero_grad(set_to_none=True)
         _fit(self.method, model, self.kind, self.batch, self.num_steps)
-        return Trained(model, wanted, gradients, before, loss, self.loss(model))
+        logits = logits_of(model, self.batch)
+        return Trained(model, wanted, gradients, before, loss, self.loss(logits), logits)
 
-    def loss(self, model: ClinicalModel) -> float:
-        """Of the tiny batch, without dropout."""
+    def loss(self, logits: torch.Tensor) -> float:
+        """Of the tiny batch."""
         from clinpeft.train.loop import loss_of
 
-        return float(loss_of(logits_of(model, self.batch), self.batch, self.kind, None))
+        return float(loss_of(logits, self.batch, self.kind, None))
 
     def backward(self, model: ClinicalModel) -> dict[str, torch.Tensor | None]:
         """The gradient of the tiny batch's loss, by parameter; the head's dropout is off."""
@@ -137,7 +141,7 @@ def _fit(method: Method, model: ClinicalModel, kind: Kind, batch: Batch, num_ste
 
     has_adapter = any(value.requires_grad for value in model.backbone.parameters())
     options = TrainOptions(
-        epochs=num_steps,
+        epochs=1,
         learning_rate=method.learning_rate,
         head_learning_rate=1e-8 if has_adapter else 1e-2,
         early_stopping_patience=None,
@@ -147,7 +151,7 @@ def _fit(method: Method, model: ClinicalModel, kind: Kind, batch: Batch, num_ste
     fit(
         model,
         method,
-        lambda epoch: iter([batch]),
+        lambda epoch: repeat(batch, num_steps),
         num_steps,
         kind,
         options,

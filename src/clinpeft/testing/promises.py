@@ -85,7 +85,7 @@ def _gives_the_same_logits_whatever_the_padding(cell: Cell) -> str | None:
     """The two shortest texts, alone and beside longer ones."""
     from clinpeft.data.batch import collate
 
-    texts, together = tiny_texts(cell.kind), logits_of(cell.trained.model, cell.batch)
+    texts, together = tiny_texts(cell.kind), cell.trained.logits
     for row in sorted(range(len(texts)), key=lambda row: len(texts[row].input_ids))[:2]:
         alone, own = logits_of(cell.trained.model, collate([texts[row]], [0], 0))[0], together[row]
         if cell.kind == "entities":
@@ -111,8 +111,8 @@ def _reads_texts_of_the_full_length(cell: Cell) -> str | None:
 
 
 def _trains_the_same_from_the_same_seed(cell: Cell) -> str | None:
-    """On one family: nothing of it depends on the architecture."""
-    if cell.family != MAIN_FAMILY:
+    """Once a method: nothing of it depends on the architecture or the kind of task."""
+    if (cell.family, cell.kind) != (MAIN_FAMILY, MAIN_KINDS[0]):
         return None
     again = Cell(cell.entry, cell.family, cell.kind).trained.model.state_dict()
     changed = [name for name, value in cell.trained.model.state_dict().items() if not value.equal(again[name])]
@@ -128,7 +128,7 @@ def _gives_the_same_logits_after_a_reload(cell: Cell) -> str | None:
             return f"writes {strange[0]}, which is neither safetensors nor JSON"
         again = cell.fresh(head_seed=2, seed=3)
         cell.method.load(again, folder)
-    difference = float((logits_of(cell.trained.model, cell.batch) - logits_of(again, cell.batch)).abs().max())
+    difference = float((cell.trained.logits - logits_of(again, cell.batch)).abs().max())
     return None if difference <= RELOAD_TOLERANCE else f"logits before and after differ by {difference:.2g}"
 
 
@@ -173,11 +173,10 @@ def _gives_the_same_gradients_when_activations_are_computed_again(cell: Cell) ->
 
 
 def _gives_the_same_logits_when_merged(cell: Cell) -> str | None:
-    before = logits_of(cell.trained.model, cell.batch)
     merged = cell.method.merge(cell.trained.model)
     if merged is None:
         return None
-    if (difference := float((before - logits_of(merged, cell.batch)).abs().max())) > MERGE_TOLERANCE:
+    if (difference := float((cell.trained.logits - logits_of(merged, cell.batch)).abs().max())) > MERGE_TOLERANCE:
         return f"logits merged and unmerged differ by {difference:.2g}"
     plain = {name for name, _ in base(cell.family, cell.kind).named_parameters()}
     return None if {name for name, _ in merged.named_parameters()} == plain else "what is left is not a plain backbone"

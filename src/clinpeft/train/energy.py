@@ -59,6 +59,12 @@ class EnergyMeter:
         is_measured = self.processor is not None and all(part.how == "measured" for part in parts)
         return Cost(value=sum(values), how="measured" if is_measured else "estimated")
 
+    def beside(self, *, has_own_gpu: bool) -> float:
+        """What this process of a run adds to the joules that the run's leader reads on the same machine: a package's
+        counter sees every process."""
+        parts = [self.processor if isinstance(self.processor, RatedPower) else None, self.gpu if has_own_gpu else None]
+        return sum(part.joules() for part in parts if part is not None)
+
 
 class Rapl:
     """The counters of the processor's packages (RAPL, on Intel and AMD), in microjoules; each wraps around at its own

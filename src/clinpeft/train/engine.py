@@ -34,10 +34,12 @@ class Engine:
     """Layers with a fused low-rank adapter."""
     recomputes: bool = False
     """Whether activations are computed again in the backward pass, for want of memory."""
+    num_processes: int = 1
+    """That the run is shared out over."""
 
     def micro_batch(self, longest: int, batch_size: int) -> int:
         """Examples of `longest` word pieces that pass at once."""
-        return max(1, min(batch_size, self.pieces_at_once // max(1, longest)))
+        return max(1, min(-(-batch_size // self.num_processes), self.pieces_at_once // max(1, longest)))
 
     def pinned(self) -> dict[str, Any]:
         """What of it decides the last bits of a run, for the run to be gone on with."""
@@ -47,7 +49,8 @@ class Engine:
         """For the record."""
         recomputed = ", activations computed again" if self.recomputes else ""
         parts = f"{self.num_fused} fused layers, {self.pieces_at_once} pieces at once"
-        return f"attention {self.attention}, {parts}{recomputed}"
+        shared = f", {self.num_processes} processes" if self.num_processes > 1 else ""
+        return f"attention {self.attention}, {parts}{recomputed}{shared}"
 
 
 def set_up(
@@ -57,12 +60,14 @@ def set_up(
     longest: int | None = None,
     num_windows: int = 1,
     pinned: Mapping[str, Any] | None = None,
+    num_processes: int = 1,
 ) -> Engine:
     """Put an adapted model into the form in which it trains and scores on `device`, and say which that is.
 
     longest: word pieces of the longest training text, by default as many as the options allow; where texts are read in
     windows, of the longest window, and num_windows is the most that a text has. pinned: what the engine said of itself
     with which a run was begun that goes on now; memory that has become short still makes the parts smaller.
+    num_processes: that the run is shared out over, and memory with it where they have no GPU each.
     """
     precision = pinned["precision"] if pinned else choose_precision(options.precision, device)
     prepare(model, precision)
@@ -72,10 +77,10 @@ def set_up(
         forget_old_kernels()
     plan = plan_memory(
         sizes_of(model, number_bytes=4 if precision == "fp32" else 2),
-        free_bytes(device),
+        free_bytes(device) // _sharing(device, num_processes),
         most_pieces=pinned["pieces_at_once"] if pinned else CPU_PIECES if device.type == "cpu" else GPU_PIECES,
         longest=longest or min(options.max_length, model.card.max_positions),
-        batch_size=options.batch_size,
+        batch_size=-(-options.batch_size // num_processes),
         num_windows=num_windows,
     )
     if plan.recomputes:
@@ -87,4 +92,10 @@ def set_up(
         attention=model.attention,
         num_fused=fuse_low_rank(model),
         recomputes=plan.recomputes,
+        num_processes=num_processes,
     )
+
+
+def _sharing(device: torch.device, num_processes: int) -> int:
+    """How many processes of a run take their memory from the same place."""
+    return num_processes if device.type == "cpu" else -(-num_processes // max(1, torch.cuda.device_count()))

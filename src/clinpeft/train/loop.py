@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -23,6 +24,7 @@ from clinpeft.train.features import FrozenFeatures, for_training
 from clinpeft.train.interruption import Interrupted, Interruption
 from clinpeft.train.meter import Meter
 from clinpeft.train.precision import LossScaling, computing
+from clinpeft.train.shares import ALONE, Following, Shares
 from clinpeft.train.state import Reached, TrainingState
 
 Stream = Callable[[int], Iterator[Batch]]
@@ -61,12 +63,14 @@ def fit(
     meter: Meter,
     checkpoints: Checkpoints | None = None,
     saved: Mapping[str, Any] | None = None,
+    shares: Shares = ALONE,
 ) -> Fitted:
     """Train until the epochs, steps, time or patience run out, and leave the best epoch's weights in the model.
 
     `judge` gives the headline score after an epoch, higher is better; None (undefined) never counts as better, and
     if no epoch has a score the last epoch's weights stay. Time spent in it is not training time.
     saved: what `checkpoints.newest()` gave; training goes on from there, bit for bit on the same machine.
+    shares: who else computes a part of every batch; the others are in `follow`.
     Raises Diverged when the loss or its gradient is NaN or infinite, and Interrupted when a signal came: with
     `checkpoints`, the first one lets the step end and be saved.
     """
@@ -82,7 +86,8 @@ def fit(
     trainable = list(state.trainable.values())
     torch.manual_seed(seed)
     if saved is not None and checkpoints is not None:
-        _go_on(state, saved, checkpoints, network, stream)
+        _go_on(state, saved, checkpoints, network, stream, shares)
+    shares.begin(trainable)
     reached = state.reached
 
     def is_over() -> bool:
@@ -95,7 +100,9 @@ def fit(
                 if is_over():
                     break
                 with watch.training():
-                    loss = _backward(network, method.extra_loss(model), batch, kind, engine, class_weights, scaling)
+                    shares.hand_out(reached.epoch, reached.batches, scaling.factor())
+                    penalty = method.extra_loss(model)
+                    loss = _backward(network, penalty, batch, kind, engine, class_weights, scaling.scaled, shares)
                     if not math.isfinite(loss):
                         raise Diverged(f"the loss at step {reached.step + 1} is not a finite number")
                     scaling.unscale(optimizer)
@@ -134,6 +141,28 @@ def fit(
     return Fitted(reached.step, reached.examples, reached.tokens, best_step, reached.best_score)
 
 
+def follow(
+    model: ClinicalModel,
+    stream: Stream,
+    kind: Kind,
+    seed: int,
+    engine: Engine,
+    class_weights: torch.Tensor | None,
+    rank: int,
+    size: int,
+) -> None:
+    """Compute the gradient of this process's share of every batch, with the leader's parameters, until that ends it.
+
+    The model must be set up as the leader's is. Whatever is decided (steps, scores, when to stop) the leader decides.
+    """
+    class_weights = None if class_weights is None else class_weights.to(engine.device)
+    network = for_training(model)
+    shares = Following(rank, size, [value for value in model.parameters() if value.requires_grad])
+    model.train()
+    for batch, scale in shares.steps(stream, seed):
+        _backward(network, None, batch, kind, engine, class_weights, partial(torch.mul, other=scale), shares)
+
+
 def training_stream(encoded: Sequence[Encoded], batch_size: int, pad_id: int, seed: int) -> Stream:
     """The batches of an epoch, by its number."""
     return lambda epoch: training_batches(encoded, batch_size, pad_id, seed=seed, epoch=epoch)
@@ -161,7 +190,12 @@ def loss_of(logits: torch.Tensor, batch: Batch, kind: Kind, class_weights: torch
 
 
 def _go_on(
-    state: TrainingState, saved: Mapping[str, Any], checkpoints: Checkpoints, network: nn.Module, stream: Stream
+    state: TrainingState,
+    saved: Mapping[str, Any],
+    checkpoints: Checkpoints,
+    network: nn.Module,
+    stream: Stream,
+    shares: Shares,
 ) -> None:
     """Go on from a checkpoint; one that does not fit is named and left aside, and the run starts again."""
     problem = state.refuses(saved)
@@ -170,15 +204,16 @@ def _go_on(
         return
     state.load(saved)
     if isinstance(network, FrozenFeatures):
-        _recall(network, stream, state.reached, state.engine)
+        _recall(network, stream, state.reached, state.engine, shares)
     state.load_random(saved)
 
 
-def _recall(network: FrozenFeatures, stream: Stream, reached: Reached, engine: Engine) -> None:
+def _recall(network: FrozenFeatures, stream: Stream, reached: Reached, engine: Engine, shares: Shares) -> None:
     """Compute the kept features again in the batches of their first time: in others their last bits would differ."""
     for epoch in range(reached.epoch + 1):
         batches = itertools.islice(stream(epoch), reached.batches if epoch == reached.epoch else None)
-        parts = (part for batch in batches for part in batch.parts(engine.pieces_at_once))
+        own = (share for batch in batches if (share := shares.of(batch)) is not None)
+        parts = (part for share in own for part in share.parts(engine.pieces_at_once))
         with computing(engine.precision, engine.device):
             num_computed = sum(network.remember(part.to(engine.device)) for part in parts)
         if epoch and not num_computed:
@@ -201,12 +236,14 @@ def _backward(
     kind: Kind,
     engine: Engine,
     class_weights: torch.Tensor | None,
-    scaling: LossScaling,
+    scaled: Callable[[torch.Tensor], torch.Tensor],
+    shares: Shares = ALONE,
 ) -> float:
     """Add the (scaled) gradient of the batch's loss, part by part as memory allows, and return the loss."""
+    own = shares.of(batch)
     in_all = _num_judged(batch, kind, class_weights)
     loss = 0.0
-    for number, part in enumerate(batch.parts(engine.pieces_at_once)):
+    for number, part in enumerate(own.parts(engine.pieces_at_once) if own else ()):
         share = _num_judged(part, kind, class_weights) / in_all if in_all else 1.0
         part = part.to(engine.device)
         with computing(engine.precision, engine.device):
@@ -214,9 +251,9 @@ def _backward(
         total = loss_of(logits, part, kind, class_weights) * share
         if number == 0 and penalty is not None:
             total = total + penalty
-        scaling.scaled(total).backward()  # type: ignore[no-untyped-call]
+        scaled(total).backward()  # type: ignore[no-untyped-call]
         loss += total.item()
-    return loss
+    return shares.gather(loss)
 
 
 def _num_judged(batch: Batch, kind: Kind, class_weights: torch.Tensor | None) -> float:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from clinpeft.launchers.base import CORES
+from clinpeft.launchers.base import CORES, PROCESSES
 from clinpeft.record import Environment
 from clinpeft.train.precision import Precision
 
@@ -28,9 +28,15 @@ def pick_device() -> torch.device:
     return torch.device("cuda" if is_usable else "cpu")
 
 
-def use_threads(wanted: int | None) -> None:
-    """Compute with so many threads; by default with one for every core this process may use."""
-    torch.set_num_threads(wanted or num_cores())
+def use_threads(wanted: int | None, processes: int = 1) -> None:
+    """Compute with so many threads, shared out over the run's processes; by default with one for every core that this
+    process may use."""
+    torch.set_num_threads(max(1, (wanted or num_cores()) // processes))
+
+
+def num_processes() -> int:
+    """Over how many processes, this one included, a launcher wants a run to be shared out ($CLINPEFT_PROCESSES)."""
+    return max(1, int(os.environ.get(PROCESSES, 1)))
 
 
 def num_cores() -> int:
@@ -40,10 +46,15 @@ def num_cores() -> int:
 
 
 def describe_machine(
-    device: torch.device, precision: Precision, micro_batch: int, *, engine: str | None = None
+    device: torch.device, precision: Precision, micro_batch: int, *, engine: str | None = None, processes: int = 1
 ) -> Environment:
-    """The record's environment; `engine` stands among the versions, as it decides what the last bits come to."""
+    """The record's environment; `engine` stands among the versions, as it decides what the last bits come to.
+
+    processes: that the run was shared out over, with a GPU each as far as there are so many.
+    """
     gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else None
+    if gpu and (number := min(processes, torch.cuda.device_count())) > 1:
+        gpu = f"{number} x {gpu}"
     cpu = _cpu_name()
     hardware = f"{cpu}|{num_cores()}|{gpu}"
     return Environment(
@@ -55,7 +66,7 @@ def describe_machine(
         precision_used=precision,
         micro_batch=micro_batch,
         group_size=1,
-        deterministic=device.type == "cpu",
+        deterministic=device.type == "cpu" and processes == 1,
         versions={**_versions(), **({} if engine is None else {"engine": engine})},
     )
 

@@ -84,6 +84,7 @@ class Meter:
         self._energy = EnergyMeter(_gpu_uuid(device))
         self._energy_before: Cost | None = None
         self._peak_before = 0.0
+        self._host_beside = self._device_beside = self._joules_beside = 0.0
         self._is_one_machine = True
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
@@ -97,13 +98,19 @@ class Meter:
         return result, Cost(value=num_examples / seconds, how="measured") if num_examples else UNAVAILABLE
 
     def costs(self) -> dict[CostField, Cost]:
-        """Time, memory and energy so far."""
+        """Time, memory and energy so far.
+
+        Of a run over several processes: the leader's time, the sum of all peaks of host memory, the largest peak of a
+        process on its GPU, everybody's energy.
+        """
         self._ended("training")
-        device_bytes = self.device_peaks["training"][0] if self.device.type == "cuda" else None
+        own_bytes = max(self.device_peaks["training"][0], self._device_beside)
+        device_bytes = own_bytes if self.device.type == "cuda" else None
+        host_bytes = max(_peak_memory(), self._peak_before) + self._host_beside
         return {
             "train_seconds": Cost(value=self.watch.train_seconds, how=self._how()),
             "evaluate_seconds": Cost(value=self.watch.evaluate_seconds, how=self._how()),
-            "peak_host_bytes": Cost(value=max(_peak_memory(), self._peak_before), how=self._how(self._can_reset)),
+            "peak_host_bytes": Cost(value=host_bytes, how=self._how(self._can_reset)),
             "peak_device_bytes": UNAVAILABLE if device_bytes is None else Cost(value=device_bytes, how=self._how()),
             "energy_joules": self._joules(),
         }
@@ -135,8 +142,22 @@ class Meter:
         self._energy_before = Cost(**spent["energy"])
         self._is_one_machine = spent["machine"] == describe_machine(self.device, "fp32", 1).hardware_id
 
+    def spent_beside(self, *, has_own_gpu: bool) -> dict[str, float]:
+        """What this process has taken so far, for the leader of its run."""
+        self._ended("training")
+        joules = self._energy.beside(has_own_gpu=has_own_gpu)
+        return {"host_bytes": _peak_memory(), "device_bytes": self.device_peaks["training"][0], "joules": joules}
+
+    def add_beside(self, host_bytes: float, device_bytes: float, joules: float) -> None:
+        """Count in what another process of the run has taken."""
+        self._host_beside += host_bytes
+        self._device_beside = max(self._device_beside, device_bytes)
+        self._joules_beside += joules
+
     def _joules(self) -> Cost:
         now, before = self._energy.cost(), self._energy_before
+        if now.value is not None:
+            now = Cost(value=now.value + self._joules_beside, how=now.how)
         if before is None:
             return now
         if now.value is None or before.value is None:

@@ -94,6 +94,10 @@ class LossScaling:
         if self.is_on:
             self.scaler.load_state_dict(dict(state["scaler"]))
 
+    def factor(self) -> float:
+        """What the next loss is multiplied by; 1 where nothing is scaled."""
+        return float(self.scaler.get_scale())
+
     def scaled(self, loss: torch.Tensor) -> torch.Tensor:
         """The loss to go backward from."""
         return self.scaler.scale(loss)

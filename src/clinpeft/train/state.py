@@ -48,7 +48,7 @@ class TrainingState:
 
     def __post_init__(self) -> None:
         self.trainable = {name: value for name, value in self.model.named_parameters() if value.requires_grad}
-        self._frozen = _digest(self.model)
+        self._frozen = digest_of_frozen(self.model)
 
     def saved(self) -> dict[str, Any]:
         """What a checkpoint holds: the tensors are the run's own, not copies."""
@@ -110,7 +110,7 @@ class TrainingState:
         return self.engine.device.type == "cuda"
 
 
-def _digest(model: ClinicalModel) -> str:
+def digest_of_frozen(model: ClinicalModel) -> str:
     """Of the weights that do not train, as they are before the first step; a quarter of a second a gigabyte."""
     digest = hashlib.sha256()
     for name, tensor in [*model.named_parameters(), *model.named_buffers()]:

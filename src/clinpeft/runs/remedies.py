@@ -1,0 +1,96 @@
+"""What of a study will not fit into this machine, by how much, and what would make it fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from clinpeft.errors import BadInput
+from clinpeft.methods.base import METHODS, method_of, resolve_method
+from clinpeft.models.catalogue import ModelCard, ResolvedModel, catalogue
+from clinpeft.runs.grid import Plan
+from clinpeft.runs.needs import Needs
+from clinpeft.spec import MethodChoice, RunSpec
+
+LENGTHS = (256, 128)
+"""Shorter texts that are proposed."""
+QUANTISED = ("lora-8bit", "qlora")
+"""Methods on a smaller base that are proposed."""
+
+
+def shortfall(needs: Needs) -> tuple[float, float]:
+    """Bytes of the host's and of the device's memory that a run lacks here; zeros where it fits."""
+    import torch
+
+    from clinpeft.train.machine import pick_device
+    from clinpeft.train.memory import DEVICE_SHARE, free_bytes
+
+    host = max(0.0, needs.peak_host_bytes - _free_host_bytes())
+    if needs.peak_device_bytes is None:
+        return host, 0.0
+    device: torch.device = pick_device()
+    return host, max(0.0, needs.peak_device_bytes - free_bytes(device) / DEVICE_SHARE)
+
+
+def remedies(spec: RunSpec, planned: Plan) -> tuple[str, ...]:
+    """One of each kind that makes the run fit, as reckoned: shorter texts, a quantised base, the next smaller model.
+
+    A smaller batch and recomputed activations are not among them: the engine takes batches in parts and computes
+    activations again by itself where memory is short, and that is counted already.
+    """
+    found = []
+    for kind in (_shorter, _quantised, _smaller):
+        for changed, model, name in kind(spec, planned.models[spec.model]):
+            if (needs := _fitting(changed, planned, model)) is not None:
+                found.append(f"{name} ({needs.peak_host_bytes / 1e9:.1f} GB)")
+                break
+    return tuple(found) or ("a machine with more memory",)
+
+
+def _shorter(spec: RunSpec, model: ResolvedModel) -> Iterator[tuple[RunSpec, ResolvedModel, str]]:
+    for length in LENGTHS:
+        if length < spec.train.max_length:
+            train = spec.train.model_copy(update={"max_length": length})
+            yield spec.model_copy(update={"train": train}), model, f"max_length: {length}"
+
+
+def _quantised(spec: RunSpec, model: ResolvedModel) -> Iterator[tuple[RunSpec, ResolvedModel, str]]:
+    for name in QUANTISED:
+        if name in METHODS and name != spec.method.name:
+            method = resolve_method(MethodChoice(name=name))[1]
+            yield spec.model_copy(update={"method": method}), model, f"method {name}"
+
+
+def _smaller(spec: RunSpec, model: ResolvedModel) -> Iterator[tuple[RunSpec, ResolvedModel, str]]:
+    """From the largest; one whose float32 weights alone are too large is not even built."""
+    for card in sorted(catalogue().values(), key=lambda card: -(card.backbone_parameters or 0)):
+        size = card.backbone_parameters or 0
+        if 0 < size < (model.card.backbone_parameters or float("inf")) and _may_serve(card, spec):
+            yield spec.model_copy(update={"model": card.name}), ResolvedModel(card, Path(card.name), ""), card.name
+
+
+def _may_serve(card: ModelCard, spec: RunSpec) -> bool:
+    return (
+        4 * (card.backbone_parameters or 0) < _free_host_bytes()
+        and card.max_positions >= spec.train.max_length
+        and not method_of(spec.method).refuses(card, spec.kind)
+    )
+
+
+def _fitting(spec: RunSpec, planned: Plan, model: ResolvedModel) -> Needs | None:
+    from clinpeft.runs.reckon import reckon, text_lengths
+
+    dataset = planned.datasets[spec.task]
+    try:
+        needs = reckon(spec, dataset, model, text_lengths(spec, dataset, model))
+    except BadInput:
+        return None
+    return None if any(shortfall(needs)) else needs
+
+
+def _free_host_bytes() -> float:
+    import torch
+
+    from clinpeft.train.memory import HOST_SHARE, free_bytes
+
+    return free_bytes(torch.device("cpu")) / HOST_SHARE

@@ -1,0 +1,156 @@
+"""A run shared out over two processes: the same results, one record, and an end for all where one of them fails."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import psutil
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from clinpeft.errors import BadInput
+from clinpeft.launchers.base import PROCESSES, launcher_of
+from clinpeft.launchers.local import Local
+from clinpeft.launchers.pool import Pool
+
+if TYPE_CHECKING:
+    from tests.conftest import Small
+
+PATCHES = """
+import os, signal, time
+if "CLINPEFT_TEST_MATE" in os.environ:
+    import torch
+    torch.nn.Dropout.forward = lambda self, states: states
+    import clinpeft.train.shares as shares
+    plain, what, left = shares.Following.gather, os.environ["CLINPEFT_TEST_MATE"], [2]
+    def gather(self, loss):
+        left[0] -= 1
+        if left[0] == 0 and what == "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if left[0] == 0 and what == "memory":
+            raise MemoryError
+        if what.startswith("/"):
+            with open(what, "a") as file:
+                file.write(".")
+            time.sleep(0.05)
+        return plain(self, loss)
+    shares.Following.gather = gather
+"""
+
+
+@pytest.fixture
+def shared(small: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Small:
+    """A study of one run, for processes without dropout: every process would draw its own masks."""
+    (tmp_path / "sitecustomize.py").write_text(PATCHES, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("CLINPEFT_TEST_MATE", "well")
+    monkeypatch.setattr(torch.nn.Dropout, "forward", lambda self, states: states)
+    small.write(methods=["bitfit"], baselines=[], keep="all", train={"epochs": 2, "precision": "fp32"})
+    return small
+
+
+def children() -> list[psutil.Process]:
+    found = psutil.Process().children(recursive=True)
+    return [child for child in found if "clinpeft.launchers._process" in " ".join(child.cmdline())]
+
+
+def scores(small: Small) -> np.ndarray:
+    (path,) = (small.out / "runs").glob("*/predictions-test.parquet")
+    table = pq.read_table(path)
+    order = np.argsort(table["example"].to_pylist())
+    return np.stack([table[name].to_numpy() for name in ("score_0", "score_1")], axis=1)[order]
+
+
+def test_a_run_over_two_processes_gives_what_one_gives_and_says_so(shared: Small, tmp_path: Path) -> None:
+    shared.run()
+    alone, expected = shared.records()["bitfit"], scores(shared)
+    shared.run_folder("bitfit").rename(tmp_path / "before")
+    outcome = shared.run(launcher=Local(processes_per_run=2))
+    record = shared.records()["bitfit"]
+
+    assert (outcome.num_trained, outcome.num_failed, record.run) == (1, 0, alone.run)
+    np.testing.assert_allclose(scores(shared), expected, atol=1e-5)
+    assert record.work == alone.work
+    assert record.environment is not None
+    assert record.environment.versions["engine"].endswith(", 2 processes")
+    assert (record.environment.micro_batch, record.environment.deterministic) == (8, False)
+    assert record.cost["peak_host_bytes"].value > 1.5 * alone.cost["peak_host_bytes"].value  # type: ignore[operator]
+    assert not children()
+    assert PROCESSES not in os.environ
+
+
+@pytest.mark.parametrize(
+    ("what", "status", "code", "message"),
+    [
+        ("killed", "failed", "killed", "one of its 2 processes: its process was ended by SIGKILL"),
+        pytest.param("memory", "out_of_memory", "oom_host", "the machine's memory ran out", marks=pytest.mark.slow),
+    ],
+)
+def test_a_process_that_fails_ends_the_run_with_its_reason(
+    shared: Small, monkeypatch: pytest.MonkeyPatch, what: str, status: str, code: str, message: str
+) -> None:
+    monkeypatch.setenv("CLINPEFT_TEST_MATE", what)
+    outcome = shared.run(launcher=Local(processes_per_run=2))
+    record = shared.records()["bitfit"]
+
+    assert (outcome.num_failed, record.status) == (1, status)
+    assert record.reason is not None
+    assert (record.reason.code, record.reason.message) == (code, message)
+    assert not children()
+
+
+def test_every_launcher_can_share_a_run_out_and_refuses_none_at_all() -> None:
+    for name in ("local", "pool", "slurm", "ray"):
+        assert launcher_of(name, {"processes_per_run": "2"}).model_dump()["processes_per_run"] == 2
+        with pytest.raises(BadInput, match="processes_per_run"):
+            launcher_of(name, {"processes_per_run": "0"})
+
+
+def test_a_pool_gives_the_processes_of_a_run_one_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2, 3})
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2,3")
+    places = Pool(processes_per_run=2).places(9)
+
+    assert places == [
+        ((0, 1), {PROCESSES: "2", "CUDA_VISIBLE_DEVICES": "0,1"}),
+        ((2, 3), {PROCESSES: "2", "CUDA_VISIBLE_DEVICES": "2,3"}),
+    ]
+
+
+@pytest.mark.slow
+def test_an_interrupted_run_over_two_processes_goes_on_to_the_same_results(
+    shared: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared.write(methods=["bitfit"], baselines=[], keep="all", train={"epochs": 200, "early_stopping_patience": None})
+    words = ["--launcher", "pool", "--workers", "1", "--set", "processes_per_run=2"]
+    command = [sys.executable, "-m", "clinpeft.cli", "run", str(shared.file), "--out", str(shared.out), *words]
+    path, steps = os.pathsep.join(sys.path), tmp_path / "steps"
+    monkeypatch.setenv("CLINPEFT_TEST_MATE", str(steps))
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, start_new_session=True, env={**os.environ, "PYTHONPATH": path}
+    )
+    started, end = [], time.monotonic() + 300
+    while process.poll() is None and time.monotonic() < end and not (steps.exists() and steps.stat().st_size > 9):
+        started = psutil.Process(process.pid).children(recursive=True)
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=300)
+    assert process.returncode == 130, said
+    assert len(started) == 2
+    assert len(list(shared.out.glob("checkpoints/*/step-*"))) == 1
+    monkeypatch.setenv("CLINPEFT_TEST_MATE", "well")
+    assert not any(child.is_running() for child in started)
+
+    assert shared.run(launcher=Local(processes_per_run=2)).num_failed == 0
+    expected = scores(shared)
+    shared.run_folder("bitfit").rename(tmp_path / "before")
+    shared.run(launcher=Local(processes_per_run=2))
+    np.testing.assert_array_equal(scores(shared), expected)
