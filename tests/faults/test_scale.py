@@ -60,7 +60,7 @@ def large(trained: Small) -> Path:
         (store.run_folder(run) / "record.json").write_text(text.replace(record.run, run))
     store.journal.append_all("planned", runs)
     for event in ("leased", "started", "checkpointed", "checkpointed", "finished"):
-        store.journal.append_all(event, ended)  # type: ignore[arg-type]
+        store.journal.append_all(event, ended)
     rows = [[run, "final", "outcome", "tiny", "bitfit", "1", ""] for run in runs]
     outcomes = [["success", "", "12.0"] if number < 7000 else ["planned", "", ""] for number in range(NUM_RUNS)]
     lines = [",".join([*row, *outcome]) for row, outcome in zip(rows, outcomes, strict=True)]

@@ -129,7 +129,7 @@ def test_a_pool_gives_the_processes_of_a_run_one_place(monkeypatch: pytest.Monke
 def test_an_interrupted_run_over_two_processes_goes_on_to_the_same_results(
     shared: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shared.write(methods=["bitfit"], baselines=[], keep="all", train={"epochs": 200, "early_stopping_patience": None})
+    shared.write(methods=["bitfit"], baselines=[], keep="all", train={"epochs": 40, "early_stopping_patience": None})
     words = ["--launcher", "pool", "--workers", "1", "--set", "processes_per_run=2"]
     command = [sys.executable, "-m", "clinpeft.cli", "run", str(shared.file), "--out", str(shared.out), *words]
     path, steps = os.pathsep.join(sys.path), tmp_path / "steps"

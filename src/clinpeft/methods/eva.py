@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from clinpeft.methods._directions import Directions, principal_directions, ranks_of
 from clinpeft.methods._low_rank import _LowRankMethod
 from clinpeft.methods._peft import peft_model
 from clinpeft.methods._targets import linear_maps
@@ -15,6 +14,7 @@ from clinpeft.methods.base import ADAPTER_FILE, Context, freeze
 from clinpeft.spec import Kind
 
 if TYPE_CHECKING:
+    from clinpeft.methods._directions import Directions
     from clinpeft.models.catalogue import ModelCard
     from clinpeft.models.load import ClinicalModel
 
@@ -45,6 +45,8 @@ class Eva(_LowRankMethod):
     def apply(self, model: ClinicalModel, card: ModelCard, context: Context) -> ClinicalModel:
         import torch
 
+        from clinpeft.methods._directions import principal_directions
+
         freeze(model)
         config = self.config(card)
         maps = linear_maps(model.backbone, config)
@@ -73,6 +75,8 @@ class Eva(_LowRankMethod):
 
     def _ranks(self, directions: dict[str, Directions], names: list[str]) -> dict[str, int]:
         """Maps that no text has passed keep `r`."""
+        from clinpeft.methods._directions import ranks_of
+
         return dict.fromkeys(names, self.r) | ranks_of(directions, self.r)
 
     def _with_ranks(self, config: Any, ranks: dict[str, int]) -> Any:

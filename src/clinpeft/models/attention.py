@@ -41,7 +41,7 @@ def attention(
     [B, 1, L, M], those that each one sees; None when all see all. Returns [B, L, H, D].
     What comes out of a padded query is 0 or arbitrary, and nothing flows back from it.
     """
-    # A learned prefix may come in a wider number format, and so may an adapted query; autocast ends before the backward.
+    # A learned prefix, or an adapted query, may come in a wider number format; autocast ends before the backward pass.
     if torch.is_autocast_enabled(query.device.type):
         query = query.to(torch.get_autocast_dtype(query.device.type))
     key, value = key.to(query.dtype), value.to(query.dtype)

@@ -68,7 +68,7 @@ class ModelCard(Frozen):
 
     def architecture(self) -> Family:
         """The family, with its module names."""
-        return _architecture(self.family)
+        return FAMILIES.get(self.family)()
 
 
 @dataclass(frozen=True)
@@ -272,9 +272,3 @@ def _cut(card: ModelCard, folder: Path, digest: str) -> str:
     """A checkpoint of which only the first layers are kept is another model: its hash says so."""
     whole = int(read_config(folder)[card.architecture().num_layers])
     return digest if card.num_layers == whole else fingerprint({"weights": digest, "num_layers": card.num_layers})
-
-
-@cache
-def _architecture(family: str) -> Family:
-    """Asked for many times a run, and each time the registry would look through its folder."""
-    return FAMILIES.get(family)()

@@ -62,7 +62,7 @@ def _quantised(spec: RunSpec, model: ResolvedModel) -> Iterator[tuple[RunSpec, R
 
 
 def _smaller(spec: RunSpec, model: ResolvedModel) -> Iterator[tuple[RunSpec, ResolvedModel, str]]:
-    """From the largest; one whose float32 weights alone are too large is not even built."""
+    """From the largest."""
     for card in sorted(catalogue().values(), key=lambda card: -(card.backbone_parameters or 0)):
         size = card.backbone_parameters or 0
         if 0 < size < (model.card.backbone_parameters or float("inf")) and _may_serve(card, spec):
@@ -70,17 +70,17 @@ def _smaller(spec: RunSpec, model: ResolvedModel) -> Iterator[tuple[RunSpec, Res
 
 
 def _may_serve(card: ModelCard, spec: RunSpec) -> bool:
-    return (
-        4 * (card.backbone_parameters or 0) < _free_host_bytes()
-        and card.max_positions >= spec.train.max_length
-        and not method_of(spec.method).refuses(card, spec.kind)
-    )
+    has_room = card.max_positions >= spec.train.max_length
+    return has_room and not method_of(spec.method).refuses(card, spec.kind)
 
 
 def _fitting(spec: RunSpec, planned: Plan, model: ResolvedModel) -> Needs | None:
     from clinpeft.runs.reckon import reckon, text_lengths
 
     dataset = planned.datasets[spec.task]
+    if 4 * (model.card.backbone_parameters or 0) > _free_host_bytes():
+        # It is read in float32 whatever becomes of it then: not worth building.
+        return None
     try:
         needs = reckon(spec, dataset, model, text_lengths(spec, dataset, model))
     except BadInput:

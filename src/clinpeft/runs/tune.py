@@ -171,7 +171,8 @@ def _ranges(search: Search) -> dict[str, optuna.distributions.BaseDistribution]:
 def _defaults(search: Search, ranges: Mapping[str, Any]) -> dict[str, Scalar]:
     """What the study would do without a search, brought into the ranges."""
     given = {**search.method.spec.options, RATE: default_rate(search.plan.study, search.method, search.model.card)}
-    return {name: type(given[name])(min(max(given[name], space.low), space.high)) for name, space in ranges.items()}
+    inside = {name: min(max(float(given[name] or 0), space.low), space.high) for name, space in ranges.items()}
+    return {name: int(value) if isinstance(given[name], int) else value for name, value in inside.items()}
 
 
 def _need_optuna() -> None:

@@ -19,7 +19,7 @@ PIECES_WITHOUT_GRADIENT = 8192
 
 
 def features_of(model: ClinicalModel, batch: Batch, max_pieces: int = PIECES_WITHOUT_GRADIENT) -> torch.Tensor:
-    """The model's features of all rows, without a gradient; the windows of a text too long for one pass take several."""
+    """The model's features of all rows, without a gradient; the windows of a long text take several passes."""
     with torch.no_grad():
         if batch.num_windows is None or batch.input_ids.numel() <= max_pieces:
             return model.features(batch)
