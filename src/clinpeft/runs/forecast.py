@@ -18,7 +18,7 @@ SPREAD: dict[Way, float] = {"probe": 1.3, "analytic": 3.0, "record": 1.0}
 """How much longer a run may take than foreseen; and how much less time, beside an early stop."""
 MEMORY_SPREAD: dict[Way, float] = {"probe": 1.1, "analytic": 1.4, "record": 1.0}
 PREDICTION_BYTES = 90
-"""A line of the prediction files, beside 4 bytes a score: keyed ids of example and subject (measured)."""
+"""A line of the prediction files, beside 4 bytes a score: keyed ids of example and subject; an estimate."""
 OTHER_BYTES = 20_000
 """Record, thresholds and the rest of a run's folder."""
 ENDS = ("value", "low", "high")

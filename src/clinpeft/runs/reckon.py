@@ -40,11 +40,11 @@ if TYPE_CHECKING:
 PIECES_A_WORD = 1.6
 """Of clinical text, where no tokenizer is at hand (BERT's needs 1.4 to 1.6, Llama's 1.6 to 1.9)."""
 LIBRARY_BYTES = 620e6
-"""Python with torch and transformers, and the kernels that a run makes (measured)."""
+"""Python with torch and transformers, and the kernels that a run makes; an estimate, not yet calibrated."""
 EFFICIENCY = 0.35
-"""Of the rate of one large matrix product, what a run reaches with all its small ones (measured)."""
+"""Of the rate of one large matrix product, what a run reaches with all its small ones; an estimate, not yet calibrated."""
 SECONDS_A_STEP = 0.02
-"""That a step takes besides its products: Python, norms, the optimiser (measured)."""
+"""That a step takes besides its products: Python, norms, the optimiser; an estimate, not yet calibrated."""
 BYTES_A_WEIGHT = {4: 0.516, 8: 1.002}
 """Of packed weights, their scales included, by bits."""
 SECONDS_TO_LOAD = 10.0
