@@ -24,7 +24,7 @@ from clinpeft.runs.budget import breadth_first
 from clinpeft.runs.find import find
 from clinpeft.runs.forecast import Forecast, Outlook, Role, forecast_of
 from clinpeft.runs.grid import Plan, PlannedRun, folds_of, plan
-from clinpeft.runs.needs import Needs, Way, seconds_of
+from clinpeft.runs.needs import Needs, Way
 from clinpeft.runs.remedies import shortfall
 from clinpeft.runs.store import Store
 from clinpeft.spec import ModelChoice, RunSpec, Study
@@ -35,7 +35,7 @@ Found = tuple[Needs, Way, str | None]
 Key = tuple[str, str, str, str]
 """Task, model, method with its options, and the training subset and length: what runs of one forecast share."""
 
-__all__ = ["Forecast", "Outlook", "plan_study", "seconds_of"]
+__all__ = ["Forecast", "Outlook", "plan_study"]
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ SECONDS = 90.0
 MOST_BATCHES = 2_000
 """Whose shapes are looked at, beside those of the first epoch."""
 UNSEEN_SHARE = 0.5
-"""Of what a shape took that was met, for one that was not: part of it was no kernel (set on the five runs of docs/benchmarks/plan.md)."""
+"""Of what a shape took that was met, for one that was not: part of it was no kernel (see docs/benchmarks/plan.md)."""
 KERNEL_BYTES = 4e6
 """Of the kernels for one shape of scoring batches (3 to 5 MB in the few runs looked at)."""
 MARGIN = 1.03

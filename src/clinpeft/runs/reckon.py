@@ -42,7 +42,7 @@ PIECES_A_WORD = 1.6
 LIBRARY_BYTES = 620e6
 """Python with torch and transformers, and the kernels that a run makes; an estimate, not yet calibrated."""
 EFFICIENCY = 0.35
-"""Of the rate of one large matrix product, what a run reaches with all its small ones; an estimate, not yet calibrated."""
+"""Of the rate of one large matrix product, what a run with its small ones reaches; an estimate, not yet calibrated."""
 SECONDS_A_STEP = 0.02
 """That a step takes besides its products: Python, norms, the optimiser; an estimate, not yet calibrated."""
 BYTES_A_WEIGHT = {4: 0.516, 8: 1.002}
