@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 settings.register_profile("clinpeft", deadline=None)
 settings.load_profile("clinpeft")
 
+# A shell's background job ignores Ctrl-C, and so would every process that a test starts and interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # Before anything imports huggingface_hub, which reads it once.
 os.environ["HF_HUB_OFFLINE"] = "1"
 

@@ -16,6 +16,7 @@ from clinpeft.report.caveats import cards_of, grave_caveats, truncated_shares, w
 from clinpeft.report.chart import BASELINE_SHAPE, ChartPoint, chart, forest, symbol
 from clinpeft.report.configurations import Configuration, configurations, selected
 from clinpeft.report.load import LoadedRun, LoadedStudy
+from clinpeft.report.matched import Match, matched
 from clinpeft.report.pareto import front
 from clinpeft.report.results import HARDWARE_FREE, Recommendation, ResultRow, Results
 from clinpeft.report.wording import configuration, cost, listed, mean_and_interval, method_labels, suppressed
@@ -71,6 +72,12 @@ class TaskView:
     labels: dict[str, dict[str, str]]
     """{label: {split: count}}, small counts hidden."""
     truncated: list[tuple[str, dict[str, float]]]
+
+    @property
+    def matches(self) -> list[tuple[Match, list[RowView]]]:
+        """Methods at a like number of trained parameters, by model."""
+        views = {view.row.runs: view for view in self.rows}
+        return [(match, [views[row.runs] for row in match.rows]) for match in matched([v.row for v in self.rows])]
 
 
 @dataclass(frozen=True)
