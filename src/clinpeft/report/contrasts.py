@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from clinpeft.errors import UnknownName
@@ -13,7 +13,7 @@ from clinpeft.report.folds import pooled_predictions
 from clinpeft.report.results import Difference, ResultRow
 
 if TYPE_CHECKING:
-    from clinpeft.metrics.base import Floats
+    from clinpeft.metrics.base import Floats, Predictions
     from clinpeft.metrics.compare import Comparison, Sampled
 
 Runs = tuple[str, ...]
@@ -103,11 +103,17 @@ def _sampled(metric: str, found: Configuration, subjects: set[tuple[str, ...]]) 
     for seed in found.seeds:
         runs = found.successes(seed)
         predictions = pooled_predictions(runs, card) if runs and len(runs) >= max(1, found.num_folds) else None
-        drawn = resampled(entry, predictions) if predictions is not None else None
+        drawn = resampled(entry, _in_order(predictions)) if predictions is not None else None
         if predictions is None or drawn is None:
             continue
-        subjects.add(tuple(sorted(set(predictions.subjects))))
+        subjects.add(predictions.subjects)
         seeds.append(seed)
         values.append(drawn[0])
         draws.append(drawn[1])
     return Sampled(tuple(seeds), np.array(values), np.array(draws)) if seeds else None
+
+
+def _in_order(predictions: Predictions) -> Predictions:
+    """With subjects named by their place: their keys differ from study to study, and the draws must not."""
+    names = {subject: f"{place:09}" for place, subject in enumerate(dict.fromkeys(predictions.subjects))}
+    return replace(predictions, subjects=tuple(names[subject] for subject in predictions.subjects))
