@@ -73,7 +73,7 @@ STUDIES: dict[str, tuple[str, str]] = {
     "a model's folder without a configuration": ("models: [./empty]", "empty: holds no config.json"),
     "a model on the hub while offline": (
         "models: [{name: remote, hub: bert-base-uncased, revision: abc}]",
-        "model 'remote': is named by a hub id, and the study is offline; name a local folder, or say `online: true`",
+        "model 'remote': is named by a hub id, and the study is offline; `clinpeft fetch bert-base-uncased@abc",
     ),
     "a model on the hub without a revision": ("models: [{name: remote, hub: bert}]", "'hub' needs 'revision'"),
     "a data folder that is not there": ("data: [nowhere]", "nowhere: is not there"),

@@ -330,7 +330,7 @@ def _outcome(record: RunRecord | None) -> dict[str, str]:
     costs = (record.cost.get("train_seconds"), record.cost.get("evaluate_seconds"))
     seconds = [cost.value for cost in costs if cost is not None and cost.value is not None]
     reason = f"{record.reason.code}: {record.reason.message}" if record.reason else ""
-    return {"status": record.status, "reason": reason, "seconds": f"{sum(seconds):.1f}" if seconds else ""}
+    return {"status": record.status, "reason": reason, "seconds": f"{sum(seconds):.3f}" if seconds else ""}
 
 
 def _withdraw(new: set[Path], made: list[Path]) -> None:
