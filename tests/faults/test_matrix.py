@@ -51,7 +51,7 @@ PHASES = {
     "texts are encoded": ("clinpeft.data.tokenize", "Encoder.encode", "before"),
     "study is noted": ("clinpeft.runs.store", "Store.adopt", "before"),
     "run is leased": ("clinpeft.runs.leases", "Lease.__init__", "after"),
-    "model is loaded": ("clinpeft.runs.execute", "load", "before"),
+    "model is loaded": ("clinpeft.runs.setup", "load", "before"),
     "checkpoint begins": ("clinpeft.train.checkpoint", "write_state", "before"),
     "checkpoint's tensors": ("clinpeft.train.checkpoint", "_write", "before"),
     "checkpoint's manifest": ("clinpeft.train.checkpoint", "_write_tensors", "after"),

@@ -16,8 +16,8 @@ DEVICE_OOM = """
 import gc, weakref
 import torch
 from clinpeft.train import loop
-from clinpeft.runs import execute, work
-plain, load, models = loop._backward, execute.load, []
+from clinpeft.runs import setup, work
+plain, load, models = loop._backward, setup.load, []
 def loaded(*arguments, **options):
     assert [model() for model in models] == [None] * len(models), "an earlier run's model is still there"
     model = load(*arguments, **options)
@@ -27,7 +27,7 @@ def backward(network, *arguments):
     if any("lora" in name for name, _ in network.named_parameters()):
         raise torch.OutOfMemoryError("out of memory")
     return plain(network, *arguments)
-loop._backward, execute.load = backward, loaded
+loop._backward, setup.load = backward, loaded
 """
 HOST_OOM = """
 import resource

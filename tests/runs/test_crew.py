@@ -82,7 +82,8 @@ def test_a_run_over_two_processes_gives_what_one_gives_and_says_so(shared: Small
     assert record.environment is not None
     assert record.environment.versions["engine"].endswith(", 2 processes")
     assert (record.environment.micro_batch, record.environment.deterministic) == (8, False)
-    assert record.cost["peak_host_bytes"].value > 1.5 * alone.cost["peak_host_bytes"].value  # type: ignore[operator]
+    beside = record.cost["peak_host_bytes"].value - alone.cost["peak_host_bytes"].value  # type: ignore[operator]
+    assert beside > 200e6, "the second process, which holds torch too, is not counted"
     assert not children()
     assert PROCESSES not in os.environ
 

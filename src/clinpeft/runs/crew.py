@@ -7,7 +7,6 @@ and everything that is written are the leader's. Where one fails or is killed al
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -65,6 +64,8 @@ class Crew:
         places = [{"CUDA_VISIBLE_DEVICES": gpus[rank % len(gpus)]} if gpus else {} for rank in range(1, size)]
         self.mates = [Worker(cores, place, None) for place in places]
         self.shares: Leading | None = None
+        self._meeting: tempfile.TemporaryDirectory[str] | None = None
+        """Where they find each other. It stays until the end: the others may still read it when the leader is done."""
 
     def set_up(self, asked: Asked) -> None:
         """Let the others load data and model, while this process does."""
@@ -78,18 +79,16 @@ class Crew:
         frozen = digest_of_frozen(model)
         if any(self._answer(mate) != frozen for mate in self.mates):
             raise RuntimeError("the processes of a run do not have the same frozen weights")
-        folder = Path(tempfile.mkdtemp(prefix="clinpeft-"))
+        self._meeting = tempfile.TemporaryDirectory(prefix="clinpeft-")
+        meeting = Path(self._meeting.name) / "meeting"
+        for rank, mate in enumerate(self.mates, 1):
+            mate.begin(_follow, (str(meeting), rank, self.size))
+        self.shares = Leading(self.size, self._listen)
         try:
-            for rank, mate in enumerate(self.mates, 1):
-                mate.begin(_follow, (str(folder / "meeting"), rank, self.size))
-            self.shares = Leading(self.size, self._listen)
-            try:
-                join(folder / "meeting", 0, self.size)
-            except RuntimeError:
-                self._listen(SECONDS_TO_GO)
-                raise
-        finally:
-            shutil.rmtree(folder)
+            join(meeting, 0, self.size)
+        except RuntimeError:
+            self._listen(SECONDS_TO_GO)
+            raise
         return self.shares
 
     def part(self, meter: Meter) -> None:
@@ -106,6 +105,9 @@ class Crew:
             mate.end()
         self.mates, self.shares = [], None
         leave()
+        if self._meeting is not None:
+            self._meeting.cleanup()
+            self._meeting = None
 
     def _listen(self, seconds: float) -> None:
         connections = {mate.connection: mate for mate in self.mates}

@@ -12,25 +12,24 @@ import torch
 
 from clinpeft.data.dataset import TaskDataset
 from clinpeft.data.select import examples_of
-from clinpeft.data.tokenize import Encoded, num_outputs
+from clinpeft.data.tokenize import Encoded
 from clinpeft.errors import EnvironmentStop
 from clinpeft.files import require_free, sha256_file, stopping_when_disk_fails
-from clinpeft.methods.base import Context, Method, method_of
+from clinpeft.methods.base import Method
 from clinpeft.models.catalogue import ResolvedModel
-from clinpeft.models.load import ClinicalModel, count_parameters, load
+from clinpeft.models.load import ClinicalModel, count_parameters
 from clinpeft.record import Cost, Environment, Parameters, Reason, RunRecord, Status, Truncated, Work
 from clinpeft.runs.crew import Asked, Crew, MateLost, crew_for
 from clinpeft.runs.grid import PlannedRun
-from clinpeft.runs.prepared import prepare_examples
 from clinpeft.runs.progress import Pulse
-from clinpeft.runs.scoring import epoch_judge, in_float32, predictor, write_and_score
+from clinpeft.runs.scoring import in_float32, write_and_score
+from clinpeft.runs.setup import set_out
 from clinpeft.train.baselines import fit_baseline
 from clinpeft.train.checkpoint import Checkpoints
-from clinpeft.train.engine import Engine, set_up
-from clinpeft.train.loop import Diverged, fit, planned_steps, training_stream
-from clinpeft.train.machine import describe_machine, pick_device, use_threads
+from clinpeft.train.engine import Engine
+from clinpeft.train.loop import Diverged, fit
+from clinpeft.train.machine import describe_machine
 from clinpeft.train.meter import Meter, folder_bytes, latency, length_around, training_flops
-from clinpeft.train.weights import class_weights
 
 TIMED_ALONE = 20
 """Validation examples that are scored one by one, for the latency."""
@@ -83,37 +82,22 @@ def _train(job: Job, resolved: ResolvedModel, folder: Path) -> RunRecord:
 
 def _train_with(crew: Crew, job: Job, resolved: ResolvedModel, folder: Path, saved: dict[str, Any] | None) -> RunRecord:
     spec, card, options = job.planned.spec, job.dataset.card, job.planned.spec.train
-    device = pick_device()
-    use_threads(options.threads, crew.size)
-    method = method_of(spec.method)
-
-    length = method.text_length(options.max_length, resolved.card)
-    prepared = prepare_examples(job.dataset, resolved, length, options.long_text, options.subset, spec.fold)
-    encoder, splits, encoded = prepared.encoder, prepared.splits, prepared.encoded
-    stream = training_stream(encoded["train"], options.batch_size, encoder.pad_id, spec.seed)
-
-    meter = Meter(device, Pulse(spec.describe()))
-    model = load(resolved, card.kind, num_outputs(card), spec.seed, device, options.long_text)
-    context = Context(spec.seed, card.kind, planned_steps(len(encoded["train"]), options), lambda: stream(0))
-    model = method.apply(model, resolved.card, context)
-    lengths = [len(window.input_ids) for item in encoded["train"] for window in item.windows]
-    most_windows = max(len(item.windows) for item in encoded["train"])
     pinned = None if saved is None else saved["engine"]
-    engine = set_up(model, options, device, max(lengths), most_windows, pinned, crew.size)
-    predict = predictor(model, card, encoder, engine.precision)
-    judge = epoch_judge(job.metric, predict, splits["validation"], encoded["validation"])
-    weights = class_weights(splits["train"], card, options.class_weights)
+    ready = set_out(spec, job.dataset, resolved, Pulse(spec.describe()), pinned=pinned, num_processes=crew.size)
+    model, method, meter, predict = ready.model, ready.method, ready.meter, ready.predict
+    splits, encoded, lengths = ready.prepared.splits, ready.prepared.encoded, ready.lengths
+
     fitted = fit(
         model,
         method,
-        stream,
-        context.num_steps,
+        ready.stream,
+        ready.num_steps,
         card.kind,
         options,
         spec.seed,
-        engine,
-        weights,
-        judge,
+        ready.engine,
+        ready.class_weights,
+        ready.judge(job.metric),
         meter,
         job.checkpoints,
         saved,
@@ -150,7 +134,7 @@ def _train_with(crew: Crew, job: Job, resolved: ResolvedModel, folder: Path, sav
             "parameters": Parameters(**vars(count_parameters(model))),
             "cost": cost,
             "work": Work(**fitted.work()),
-            "environment": _environment(engine, max(lengths) * most_windows, options.batch_size),
+            "environment": _environment(ready.engine, max(lengths) * ready.most_windows, options.batch_size),
             "files": _hashes(folder),
         }
     )
