@@ -117,14 +117,16 @@ def run_arm(arm: str, case: Case, data: Path) -> dict[str, float]:
 
 def fit_clinpeft(arm: str, case: Case, model: Any, method: Any, train: Any, pad_id: int, meter: Any) -> str:
     """As `clinpeft run` does."""
+    from clinpeft.data.batch import training_stream
     from clinpeft.spec import TrainOptions
     from clinpeft.train.engine import set_up
-    from clinpeft.train.loop import fit, training_stream
+    from clinpeft.train.loop import Training, fit
 
     options = TrainOptions(epochs=1, batch_size=BATCH, learning_rate=method.learning_rate, max_steps=case.steps)
     engine = set_up(model, options, meter.device)
     stream = training_stream(train, BATCH, pad_id, 1)
-    fit(model, method, stream, case.steps, "classification", options, 1, engine, None, lambda: None, meter)
+    training = Training(model, method, stream, case.steps, "classification", options, 1, engine)
+    fit(training, lambda: None, meter)
     return engine.precision
 
 
@@ -163,7 +165,7 @@ def fit_trainer_on(
     from transformers import Trainer, TrainingArguments
 
     from clinpeft.data.batch import collate
-    from clinpeft.train.loop import loss_of
+    from clinpeft.train.loss import loss_of
 
     is_best, reduced = arm != "trainer-study", os.environ.get("TRAINER_PRECISION", "bf16")
     restore_dropout(model, on_attention=not arm.endswith("no-attention-dropout"))

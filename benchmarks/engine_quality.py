@@ -89,6 +89,7 @@ def score_of(arm: str, prepared: Prepared, method_name: str, seed: int) -> float
     """The task's headline metric on validation after the last step, in points (0 to 100)."""
     import torch
 
+    from clinpeft.data.batch import training_stream
     from clinpeft.data.tokenize import num_outputs
     from clinpeft.methods.base import Context, resolve_method
     from clinpeft.metrics.base import METRICS
@@ -97,7 +98,7 @@ def score_of(arm: str, prepared: Prepared, method_name: str, seed: int) -> float
     from clinpeft.runs.scoring import predictor
     from clinpeft.spec import MethodChoice, TrainOptions
     from clinpeft.train.engine import set_up
-    from clinpeft.train.loop import fit, planned_steps, training_stream
+    from clinpeft.train.loop import Training, fit
     from clinpeft.train.meter import Meter
 
     card, train = prepared.card, prepared.encoded["train"]
@@ -109,14 +110,15 @@ def score_of(arm: str, prepared: Prepared, method_name: str, seed: int) -> float
         max_length=LENGTH,
         early_stopping_patience=None,
     )
-    steps = planned_steps(len(train), options)
+    steps = options.planned_steps(len(train))
     model = load(prepared.resolved, card.kind, num_outputs(card), seed)
     model = method.apply(model, prepared.resolved.card, Context(seed, card.kind, steps, lambda: iter(())))
     pad_id = prepared.encoder.pad_id
     if arm == "clinpeft":
         engine = set_up(model, options, torch.device("cpu"))
         stream, meter = training_stream(train, BATCH, pad_id, seed), Meter(torch.device("cpu"))
-        fitted = fit(model, method, stream, steps, card.kind, options, seed, engine, None, lambda: None, meter)
+        training = Training(model, method, stream, steps, card.kind, options, seed, engine)
+        fitted = fit(training, lambda: None, meter)
         assert fitted.steps == steps, "both train as long"
     else:
         fit_trainer_on(arm, model, method, train, pad_id, kind=card.kind, steps=steps, batch_size=BATCH, seed=seed)

@@ -87,9 +87,10 @@ def run(model: Any, method: Any, texts: list[Any], is_metered: bool) -> float:
     """Seconds of one run."""
     import torch
 
+    from clinpeft.data.batch import training_stream
     from clinpeft.spec import TrainOptions
     from clinpeft.train.engine import set_up
-    from clinpeft.train.loop import fit, training_stream
+    from clinpeft.train.loop import Training, fit
     from clinpeft.train.meter import Meter, length_around, training_flops
 
     device = torch.device("cpu")
@@ -98,7 +99,8 @@ def run(model: Any, method: Any, texts: list[Any], is_metered: bool) -> float:
     stream = training_stream(texts, BATCH, 0, 1)
     start = time.perf_counter()
     meter: Any = Meter(device) if is_metered else Nothing()
-    fitted = fit(model, method, stream, STEPS, "classification", options, 1, engine, None, lambda: None, meter)
+    training = Training(model, method, stream, STEPS, "classification", options, 1, engine)
+    fitted = fit(training, lambda: None, meter)
     if is_metered:
         meter.costs()
         length = length_around([len(text.input_ids) for text in texts])

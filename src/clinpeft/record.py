@@ -9,7 +9,7 @@ from pydantic import Field
 from clinpeft.frozen import Frozen
 from clinpeft.spec import CostField, Identity, RunSpec
 
-Status = Literal["success", "diverged", "out_of_memory", "failed", "interrupted"]
+Status = Literal["success", "pruned", "diverged", "out_of_memory", "failed", "interrupted"]
 ReasonCode = Literal["oom_host", "oom_device", "disk", "bad_data", "diverged", "killed", "node_lost", "bug"]
 How = Literal["measured", "estimated", "attributed", "unavailable"]
 
@@ -61,6 +61,9 @@ class Work(Frozen):
     tokens: int
     """Word pieces seen in training, padding not counted."""
     best_step: int
+    epoch_scores: tuple[float | None, ...] = ()
+    """The headline metric on validation after each epoch, on at most 500 examples, turned so that more is better; null
+    where it is undefined."""
 
 
 class Truncated(Frozen):
@@ -93,6 +96,7 @@ class RunRecord(Frozen):
     run: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
     role: Literal["final", "trial", "baseline"]
     status: Status
+    """`pruned`: a trial that successive halving has stopped; no failure, and without scores."""
     reason: Reason | None = None
     spec: RunSpec
     identity: Identity
@@ -126,6 +130,25 @@ class TestRecord(Frozen):
     opened: Annotated[tuple[Opened, ...], Field(min_length=1)]
     files: dict[str, str]
     """SHA-256 of predictions-test.parquet with the labels joined; takes the place of the record's."""
+
+
+class CurvePoint(Frozen):
+    """One judgement of a run under way."""
+
+    step: int
+    train_seconds: float
+    evaluate_seconds: float
+    """Of the judgements before this one."""
+    score: float | None
+    """Turned so that more is better; null where the metric was undefined."""
+
+
+class Curve(Frozen):
+    """curve.json beside a record: how a run came along, on what its weights were chosen by."""
+
+    schema_: Literal[1] = Field(default=1, alias="schema")
+    metric: str
+    points: tuple[CurvePoint, ...]
 
 
 class PredictionRow(Frozen):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
@@ -13,6 +14,8 @@ from clinpeft.strict_yaml import parse_yaml, read_yaml
 SCHEMA = 1
 
 Kind = Literal["classification", "multilabel", "entities", "relations", "pairs"]
+Mode = Literal["fair", "paper"]
+"""Of a study: methods compared on equal terms, or a publication repeated with its mistakes."""
 Scalar = bool | int | float | str | None
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 CostField = Literal[
@@ -74,6 +77,32 @@ class SplitChoice(Frozen):
         return self
 
 
+class Subset(Frozen):
+    """Fewer training examples: so many of each class, or in total."""
+
+    per_class: Annotated[int, Field(gt=0)] | None = None
+    total: Annotated[int, Field(gt=0)] | None = None
+    seed: Annotated[int, Field(ge=0)] | Literal["run"] = 0
+    """Of the draw; `run`: the run's own, so that every seed of a study draws others, and all its methods the same."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.per_class is None) == (self.total is None):
+            raise ValueError("give either 'per_class' or 'total'")
+        return self
+
+
+class ValidationChoice(Frozen):
+    """Other examples to validate on than the dataset's; `test` and `half-of-test` stand for what publications did."""
+
+    of: Literal["validation", "half-of-test", "test"] = "validation"
+    """`half-of-test` parts the test split by chance, example by example, and tests on the other half; `test` validates
+    and tests on the same examples. Both need `mode: paper`."""
+    per_class: Annotated[int, Field(gt=0)] | None = None
+    """Of those, so many of each class only."""
+    seed: Annotated[int, Field(ge=0)] | Literal["run"] = "run"
+
+
 class TaskChoice(Frozen):
     """A registered task by name, or a task of one's own by its files and columns."""
 
@@ -91,6 +120,7 @@ class TaskChoice(Frozen):
     """Column of the patient; `none` when there is none (the report then says so)."""
     groups: tuple[Name, ...] = ()
     metric: Name | None = None
+    validation: ValidationChoice | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -100,7 +130,7 @@ class TaskChoice(Frozen):
     @model_validator(mode="after")
     def _own_or_registered(self) -> Self:
         if self.files is None:
-            given = self.model_dump(exclude_defaults=True, exclude={"name", "metric"})
+            given = self.model_dump(exclude_defaults=True, exclude={"name", "metric", "validation"})
             if given:
                 raise ValueError(f"'{min(given)}' belongs to a task by files; add 'files', or leave it out")
         elif self.kind is None:
@@ -116,6 +146,8 @@ class ModelChoice(Frozen):
     hub: str | None = None
     revision: str | None = None
     pretrain: dict[str, Scalar] | None = None
+    train: dict[str, Scalar] | None = None
+    """What this model's runs do otherwise than the study's `train:` says (`epochs: 12`)."""
 
     @model_validator(mode="before")
     @classmethod
@@ -132,6 +164,13 @@ class ModelChoice(Frozen):
             raise ValueError("give 'path' or 'hub', not both")
         if self.hub is not None and self.revision is None:
             raise ValueError("'hub' needs 'revision' (a commit), so that the run can be repeated")
+        return self
+
+    @model_validator(mode="after")
+    def _train_is_of_scalars(self) -> Self:
+        if strange := sorted(set(self.train or {}) - SET_BY_MODEL):
+            raise ValueError(f"train: '{strange[0]}' is not set by model; use one of {', '.join(sorted(SET_BY_MODEL))}")
+        TrainOptions.model_validate(self.train or {})
         return self
 
 
@@ -165,20 +204,6 @@ class MethodChoice(Frozen):
         return {"name": self.name, **rate, **self.options}
 
 
-class Subset(Frozen):
-    """Fewer training examples: so many of each class, or in total."""
-
-    per_class: Annotated[int, Field(gt=0)] | None = None
-    total: Annotated[int, Field(gt=0)] | None = None
-    seed: Annotated[int, Field(ge=0)] = 0
-
-    @model_validator(mode="after")
-    def _one_way(self) -> Self:
-        if (self.per_class is None) == (self.total is None):
-            raise ValueError("give either 'per_class' or 'total'")
-        return self
-
-
 class Privacy(Frozen):
     """Differentially private training."""
 
@@ -187,8 +212,20 @@ class Privacy(Frozen):
     unit: Literal["subject", "example"] = "subject"
 
 
+class Judging(Frozen):
+    """How the weights that a run ends with are chosen, where not as docs/decisions/0008 says."""
+
+    metric: Name | None = None
+    """Of validation; null, and where it is not defined for a task: the task's headline metric."""
+    every_steps: Annotated[int, Field(gt=0)] | None = None
+    """Null: after every epoch. Patience counts judgements."""
+    examples: Annotated[int, Field(gt=0)] | Literal["all"] = 500
+    """Of validation that are looked at, at most."""
+    keep: Literal["best", "last"] = "best"
+
+
 class TrainOptions(Frozen):
-    """How a run trains; the same for every run of a study but for the resolved learning rate."""
+    """How a run trains; the same for every run of a study but for the resolved learning rate (and `models: train`)."""
 
     epochs: Annotated[int, Field(gt=0)] = 5
     max_steps: Annotated[int, Field(gt=0)] | None = None
@@ -201,8 +238,11 @@ class TrainOptions(Frozen):
     windows (docs/how-to/long-notes.md)."""
     learning_rate: Literal["method"] | Annotated[float, Field(gt=0)] = "method"
     """`method`: each method's own default; a number: that one for all (as the 2024 study did)."""
-    head_learning_rate: Annotated[float, Field(gt=0)] = 3e-3
-    """One value for every method of a study, else a bad head rate reads as a bad method."""
+    head_learning_rate: Literal["backbone"] | Annotated[float, Field(gt=0)] = 3e-3
+    """One value for every method of a study, else a bad head rate reads as a bad method; `backbone`: the run's other
+    rate (as the 2024 study did)."""
+    schedule: Literal["linear", "constant"] = "linear"
+    """Of the rates, after the warm-up: down to zero, or as they are."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     warmup_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.06
     early_stopping_patience: Annotated[int, Field(gt=0)] | None = 2
@@ -212,9 +252,39 @@ class TrainOptions(Frozen):
     threads: Annotated[int, Field(gt=0)] | None = None
     time_limit_seconds: Annotated[float, Field(gt=0)] | None = None
     """Training time after which a run ends with its best weights so far; evaluation is not counted."""
+    time_limit_counts: Literal["training", "everything"] = "training"
+    """`everything`: judging counts too (as in the 2024 study)."""
+    judge: Judging | None = None
+    order_seed: Annotated[int, Field(ge=0)] | None = None
+    """One order of examples and one dropout for all seeds of a study, which then differ in their first weights only
+    (as in the 2024 study); null: the run's own."""
     subset: Subset | None = None
     group: Literal["auto", "off"] | Annotated[int, Field(gt=0)] = "auto"
     privacy: Privacy | None = None
+
+    @model_validator(mode="after")
+    def _last_weights_need_all_epochs(self) -> Self:
+        if self.judge and self.judge.keep == "last" and self.early_stopping_patience is not None:
+            raise ValueError("judge: {keep: last} trains to the end; set 'early_stopping_patience' to null")
+        return self
+
+    def planned_steps(self, num_examples: int) -> int:
+        """Optimiser steps when nothing stops the run early."""
+        steps = self.epochs * math.ceil(num_examples / self.batch_size)
+        return steps if self.max_steps is None else min(steps, self.max_steps)
+
+
+SET_BY_MODEL = frozenset(TrainOptions.model_fields) - {"subset", "judge", "privacy", "threads", "group"}
+"""The training options that a model of a study may have for itself."""
+
+
+class Halving(Frozen):
+    """Successive halving (runs/halving.py): a trial that is behind the earlier ones of its search goes no further."""
+
+    epochs: Annotated[int, Field(gt=0)] = 1
+    """After so many trials are compared first, then after `factor` times as many, and so on."""
+    factor: Annotated[int, Field(ge=2)] = 2
+    """One trial in so many goes on."""
 
 
 class Tune(Frozen):
@@ -223,6 +293,8 @@ class Tune(Frozen):
     trials: Annotated[int, Field(gt=0)]
     learning_rate: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(lt=10)]] | None = None
     """Lowest and highest, the same for every method; null takes the range of runs.tune."""
+    halving: Halving | None = None
+    """Null trains every trial to its end."""
 
     @model_validator(mode="after")
     def _has_a_range(self) -> Self:
@@ -261,7 +333,7 @@ class Study(Frozen):
     schema_: Literal[1] = Field(default=1, alias="schema")
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,99}$")]
     question: str | None = None
-    mode: Literal["fair", "paper"] = "fair"
+    mode: Mode = "fair"
     test: Literal["sealed", "open"] = "sealed"
     online: bool = False
     data: tuple[str, ...] = ()
@@ -273,6 +345,8 @@ class Study(Frozen):
     seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Field(min_length=1)] = (0,)
     preset: Literal["quick", "standard", "thorough"] | None = None
     train: TrainOptions = TrainOptions()
+    subsets: tuple[Subset, ...] = ()
+    """Every run once for each, in the place of `train.subset`: a learning curve."""
     tune: Tune | None = None
     select: Select = Select()
     budget: Budget | None = None
@@ -296,9 +370,37 @@ class Study(Frozen):
             ("methods", [fingerprint(method) for method in self.methods]),
             ("baselines", list(self.baselines)),
             ("seeds", list(self.seeds)),
+            ("subsets", [fingerprint(subset) for subset in self.subsets]),
         ):
             if len(set(items)) < len(items):
                 raise ValueError(f"'{key}' names the same thing twice")
+        return self
+
+    @model_validator(mode="after")
+    def _one_mode(self) -> Self:
+        """What only repeats a publication is named so, and what a publication did not do is no part of repeating it."""
+        if self.mode == "paper" and self.tune is not None:
+            raise ValueError("'mode: paper' repeats what was done, without a search; leave 'tune' out")
+        for task in self.tasks:
+            if self.mode == "fair" and task.validation is not None and task.validation.of != "validation":
+                raise ValueError(f"task '{task.name}' is validated on test examples; that needs 'mode: paper'")
+        if self.subsets and self.train.subset is not None:
+            raise ValueError("give 'subsets' or 'train.subset', not both")
+        return self
+
+    def train_of(self, model: str) -> TrainOptions:
+        """The training options of a model's runs."""
+        own = next((choice.train for choice in self.models if choice.name == model), None)
+        return TrainOptions.model_validate({**self.train.model_dump(), **own}) if own else self.train
+
+    @model_validator(mode="after")
+    def _halves_before_the_end(self) -> Self:
+        halving = self.tune and self.tune.halving
+        if halving and halving.epochs >= self.train.epochs:
+            raise ValueError(
+                f"'tune.halving' first compares trials after epoch {halving.epochs}, and 'train.epochs' is "
+                f"{self.train.epochs}: no trial would be stopped early"
+            )
         return self
 
     @classmethod
@@ -357,11 +459,26 @@ class RunSpec(Frozen):
     train: TrainOptions
     seed: int
     fold: int | None = None
+    validation: ValidationChoice | None = None
+
+    @property
+    def subset(self) -> Subset | None:
+        """The draw of training examples, its seed a number."""
+        subset = self.train.subset
+        return subset.model_copy(update={"seed": self.seed}) if subset and subset.seed == "run" else subset
+
+    @property
+    def validated_on(self) -> ValidationChoice | None:
+        """Where not on the dataset's validation split; its seed a number."""
+        chosen = self.validation
+        return chosen.model_copy(update={"seed": self.seed}) if chosen and chosen.seed == "run" else chosen
 
     def describe(self) -> str:
         """A line for people: `ncbi-disease · minilm-l6 · lora · seed 1`."""
         fold = "" if self.fold is None else f" · fold {self.fold}"
-        return f"{self.task} · {self.model} · {self.method.name} · seed {self.seed}{fold}"
+        subset = self.train.subset
+        drawn = "" if subset is None else f" · {subset.total or subset.per_class}{'' if subset.total else ' a class'}"
+        return f"{self.task} · {self.model} · {self.method.name}{drawn} · seed {self.seed}{fold}"
 
 
 class Identity(Frozen):
@@ -375,12 +492,30 @@ class Identity(Frozen):
     """Version of the training code."""
 
 
+LATER: dict[str | None, dict[str, Scalar]] = {
+    None: {"validation": None},
+    "train": {"schedule": "linear", "time_limit_counts": "training", "judge": None, "order_seed": None},
+}
+"""Keys of a spec, and of its training options, that run ids hold only where they differ from this."""
+LATER_OPTIONS: dict[str, Scalar] = {"projections": "query-value"}
+"""The same, of method options."""
+
+
 def run_id(spec: RunSpec, identity: Identity) -> str:
     """First 16 hex digits of the SHA-256 over the resolved spec and its identity.
 
-    Threads and grouping stay outside: they change how fast a run is, not what it is.
+    Threads and grouping stay outside: they change how fast a run is, not what it is. So does what clinpeft learned to
+    vary later, where it is as it always was: the ids of older runs hold.
     """
     plain = spec.model_dump(mode="json")
     for outside in ("threads", "group"):
         plain["train"].pop(outside)
+    for part, later in LATER.items():
+        inner = plain if part is None else plain[part]
+        for key, usual in later.items():
+            if key in inner and inner[key] == usual:
+                inner.pop(key)
+    for key, usual in LATER_OPTIONS.items():
+        if plain["method"]["options"].get(key) == usual:
+            plain["method"]["options"].pop(key)
     return fingerprint({"spec": plain, "identity": identity.model_dump(mode="json")})[:16]

@@ -137,7 +137,7 @@ def test_the_penalty_is_the_mean_distance_from_orthonormal_rows() -> None:
 def test_the_loop_lets_it_see_the_gradients(tiny_model: Path, applied: Any) -> None:
     from clinpeft.spec import TrainOptions
     from clinpeft.train.engine import set_up
-    from clinpeft.train.loop import fit
+    from clinpeft.train.loop import Training, fit
     from clinpeft.train.meter import Meter
 
     method = AdaLora(r=3, start=2)
@@ -146,18 +146,16 @@ def test_the_loop_lets_it_see_the_gradients(tiny_model: Path, applied: Any) -> N
         epochs=10, learning_rate=1e-2, head_learning_rate=1e-3, early_stopping_patience=None, precision="fp32"
     )
     device = torch.device("cpu")
-    fit(
-        model,
-        method,
-        lambda epoch: iter([BATCH]),
-        10,
-        "classification",
-        options,
+    training = Training(
+        model=model,
+        method=method,
+        stream=lambda epoch: iter([BATCH]),
+        num_steps=10,
+        kind="classification",
+        options=options,
         seed=0,
         engine=set_up(model, options, device),
-        class_weights=None,
-        judge=lambda: None,
-        meter=Meter(device),
     )
+    fit(training, lambda: None, Meter(device))
 
     assert int((values(model) != 0).sum()) == 4 * 3

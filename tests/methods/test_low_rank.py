@@ -143,6 +143,32 @@ def test_dora_keeps_the_length_of_a_row_apart_from_its_direction(tiny_model: Pat
     assert not torch.allclose(after, 2 * before, atol=1e-2)
 
 
+def test_delora_computes_what_peft_does(tiny_model: Path, applied: Any) -> None:
+    layer = applied(DeLora(), tiny_model).backbone.get_submodule(f"base_model.model.{QUERY}")
+    states, peer = torch.randn(2, 3, 32), type(layer).forward
+    with torch.no_grad():
+        layer.delora_B["default"].normal_(std=0.1)
+
+    assert layer.forward is not peer
+    torch.testing.assert_close(layer(states), peer(layer, states))
+    assert not torch.allclose(layer(states), layer.base_layer(states), atol=0.1)
+    layer.enable_adapters(False)
+    assert torch.equal(layer(states), layer.base_layer(states))
+
+
+def test_delora_stays_in_the_range_of_fp16(tiny_model: Path, applied: Any) -> None:
+    layer = applied(DeLora(), tiny_model).backbone.get_submodule(f"base_model.model.{QUERY}")
+    states = 100 * torch.randn(2, 3, 32)
+    with torch.autocast("cpu", dtype=torch.float16):
+        result = layer(states)
+        result.sum().backward()
+
+        # The lengths of B, still zero, are divided by: what B multiplies must not grow by it.
+        assert torch.equal(result, layer.base_layer(states))
+        assert not type(layer).forward(layer, states).isfinite().all()
+    assert layer.delora_B["default"].grad.isfinite().all()
+
+
 @pytest.mark.parametrize(("method", "divisor"), [(VbLora(), 32), (GraLora(blocks=3), 2)])
 def test_what_does_not_divide_the_widths_is_made_smaller(
     method: Any, divisor: int, tiny_model: Path, applied: Any

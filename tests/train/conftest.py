@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 import torch
 
-from clinpeft.data.batch import Batch
+from clinpeft.data.batch import Batch, training_stream
 from clinpeft.methods.base import Context, Method
 from clinpeft.models.load import ClinicalModel
 from clinpeft.spec import Kind, TrainOptions
 from clinpeft.testing.tiny import tiny_model, tiny_texts
 from clinpeft.train.checkpoint import Checkpoints
 from clinpeft.train.engine import set_up
-from clinpeft.train.loop import Fitted, fit, planned_steps, training_stream
+from clinpeft.train.loop import Fitted, Training, fit
 from clinpeft.train.meter import Meter
 from clinpeft.train.precision import Precision
 
@@ -56,20 +56,9 @@ def train() -> Callable[..., Fitted]:
         defaults = {"epochs": 3, "batch_size": 4, "learning_rate": 1e-3, "early_stopping_patience": None}
         options = TrainOptions(**{**defaults, "precision": precision, **settings})
         engine = set_up(model, options, CPU)
-        return fit(
-            model,
-            method,
-            stream or training_stream(tiny_texts(kind), options.batch_size, 0, seed),
-            planned_steps(8, options),
-            kind,
-            options,
-            seed,
-            engine,
-            class_weights,
-            judge,
-            meter or Meter(CPU),
-            checkpoints,
-            saved,
-        )
+        stream = stream or training_stream(tiny_texts(kind), options.batch_size, 0, seed)
+        num_steps = options.planned_steps(8)
+        training = Training(model, method, stream, num_steps, kind, options, seed, engine, class_weights)
+        return fit(training, judge, meter or Meter(CPU), checkpoints, saved)
 
     return run

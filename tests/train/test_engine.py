@@ -20,7 +20,8 @@ from clinpeft.testing.tiny import tiny_batch, tiny_texts
 from clinpeft.train import loop
 from clinpeft.train.engine import set_up
 from clinpeft.train.fused import fuse_low_rank
-from clinpeft.train.loop import Fitted, loss_of
+from clinpeft.train.loop import Fitted
+from clinpeft.train.loss import loss_of
 from clinpeft.train.precision import LossScaling
 
 CPU = torch.device("cpu")
@@ -78,11 +79,14 @@ def test_a_batch_in_parts_has_the_loss_and_gradient_of_the_whole(
 ) -> None:
     model, batch = make_model(Full(), kind), tiny_batch(kind)
     model.eval()
-    engine = set_up(model, TrainOptions(learning_rate=1e-3, precision="fp32"), CPU)
+    options = TrainOptions(learning_rate=1e-3, precision="fp32")
+    engine = set_up(model, options, CPU)
     scaled, results = LossScaling("fp32", CPU).scaled, []
     for pieces in (1000, 16):
         model.zero_grad()
-        loss = loop._backward(model, None, batch, kind, replace(engine, pieces_at_once=pieces), class_weights, scaled)
+        parted = replace(engine, pieces_at_once=pieces)
+        training = loop.Training(model, Full(), lambda epoch: iter([batch]), 1, kind, options, 0, parted, class_weights)
+        loss = loop._backward(model, training, batch, scaled)
         results.append((loss, [value.grad for value in model.parameters() if value.grad is not None]))
 
     assert results[0][0] == pytest.approx(results[1][0], abs=1e-6)
@@ -96,11 +100,14 @@ def test_windows_in_parts_have_the_loss_and_gradient_of_the_whole(
     model, texts = make_model(Full(), kind).eval(), tiny_texts(kind)
     long = [replace(texts[0], further=(texts[1], texts[2])), replace(texts[3], further=(texts[4],)), *texts[5:]]
     batch = collate(long, range(len(long)), 0)
-    engine = set_up(model, TrainOptions(learning_rate=1e-3, precision="fp32"), CPU)
+    options = TrainOptions(learning_rate=1e-3, precision="fp32")
+    engine = set_up(model, options, CPU)
     scaled, results = LossScaling("fp32", CPU).scaled, []
     for pieces in (1000, 20):
         model.zero_grad()
-        loss = loop._backward(model, None, batch, kind, replace(engine, pieces_at_once=pieces), None, scaled)
+        parted = replace(engine, pieces_at_once=pieces)
+        training = loop.Training(model, Full(), lambda epoch: iter([batch]), 1, kind, options, 0, parted)
+        loss = loop._backward(model, training, batch, scaled)
         results.append((loss, [value.grad for value in model.parameters() if value.grad is not None]))
 
     assert len(list(batch.parts(20))) == 5

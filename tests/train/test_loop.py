@@ -22,7 +22,8 @@ from clinpeft.spec import Kind, TrainOptions
 from clinpeft.testing.tiny import tiny_batch, tiny_texts
 from clinpeft.train import loop
 from clinpeft.train.evaluate import predict_scores
-from clinpeft.train.loop import Diverged, loss_of, planned_steps
+from clinpeft.train.loop import Diverged
+from clinpeft.train.loss import loss_of
 
 
 def snapshot(model: ClinicalModel) -> dict[str, torch.Tensor]:
@@ -258,9 +259,9 @@ def test_a_method_adds_to_the_loss_and_is_told_of_every_step(make_model: Any, tr
 
 
 def test_steps_are_planned_from_examples_batches_and_epochs() -> None:
-    assert planned_steps(9, TrainOptions(epochs=3, batch_size=4)) == 9
-    assert planned_steps(9, TrainOptions(epochs=3, batch_size=4, max_steps=5)) == 5
-    assert planned_steps(9, TrainOptions(epochs=3, batch_size=4, max_steps=50)) == 9
+    assert TrainOptions(epochs=3, batch_size=4).planned_steps(9) == 9
+    assert TrainOptions(epochs=3, batch_size=4, max_steps=5).planned_steps(9) == 5
+    assert TrainOptions(epochs=3, batch_size=4, max_steps=50).planned_steps(9) == 9
 
 
 def batch_with(labels: torch.Tensor) -> Batch:

@@ -22,7 +22,7 @@ from clinpeft.testing.tiny import tiny_batch, tiny_model
 from clinpeft.train import engine as engine_module
 from clinpeft.train import memory
 from clinpeft.train.engine import set_up
-from clinpeft.train.loop import loss_of
+from clinpeft.train.loss import loss_of
 from clinpeft.train.memory import Plan, Sizes, plan_memory, recompute_activations, sizes_of, step_bytes
 from clinpeft.train.precision import Precision
 

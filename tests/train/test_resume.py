@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from clinpeft.data.batch import Batch
+from clinpeft.data.batch import Batch, training_stream
 from clinpeft.methods.base import METHODS, Method
 from clinpeft.models.load import ClinicalModel
 from clinpeft.spec import Kind
@@ -18,7 +18,7 @@ from clinpeft.testing.tiny import tiny_texts
 from clinpeft.train import checkpoint, features
 from clinpeft.train.checkpoint import Checkpoints
 from clinpeft.train.evaluate import predict_scores
-from clinpeft.train.loop import Fitted, training_stream
+from clinpeft.train.loop import Fitted
 from clinpeft.train.meter import Meter
 
 NAMES = ("full", "head-only", "bitfit", "lora", "ia3", "prefix-tuning", "prompt-tuning", "p-tuning", "adalora")

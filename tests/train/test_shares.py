@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from clinpeft.data.batch import collate
+from clinpeft.data.batch import collate, training_stream
 from clinpeft.methods.base import Context, Method
 from clinpeft.methods.full import Full
 from clinpeft.methods.head_only import HeadOnly
@@ -21,7 +21,7 @@ from clinpeft.spec import Kind, TrainOptions
 from clinpeft.testing.tiny import tiny_batch, tiny_model, tiny_texts
 from clinpeft.train import loop
 from clinpeft.train.engine import set_up
-from clinpeft.train.loop import fit, follow, training_stream
+from clinpeft.train.loop import Training, fit, follow
 from clinpeft.train.meter import Meter
 from clinpeft.train.shares import Leading, join, leave
 
@@ -45,10 +45,14 @@ def _model(method: Method, kind: Kind) -> ClinicalModel:
     return model
 
 
-def _fit(model: ClinicalModel, method: Method, kind: Kind, size: int, **options: Any) -> None:
+def _training(model: ClinicalModel, method: Method, kind: Kind, size: int) -> Training:
     stream = training_stream(tiny_texts(kind), OPTIONS.batch_size, 0, 0)
     engine = set_up(model, OPTIONS, CPU, num_processes=size)
-    fit(model, method, stream, NUM_STEPS, kind, OPTIONS, 0, engine, WEIGHTS, lambda: None, Meter(CPU), **options)
+    return Training(model, method, stream, NUM_STEPS, kind, OPTIONS, 0, engine, WEIGHTS)
+
+
+def _fit(model: ClinicalModel, method: Method, kind: Kind, size: int, **options: Any) -> None:
+    fit(_training(model, method, kind, size), lambda: None, Meter(CPU), **options)
 
 
 def _follow(meeting: str, cases: list[tuple[Method, Kind]], size: int) -> None:
@@ -56,14 +60,14 @@ def _follow(meeting: str, cases: list[tuple[Method, Kind]], size: int) -> None:
     torch.set_num_threads(1)
     for number, (method, kind) in enumerate(cases):
         model = _model(method, kind)
-        engine = set_up(model, OPTIONS, CPU, num_processes=size)
+        training = _training(model, method, kind, size)
         with torch.no_grad():
             for value in model.parameters():
                 if value.requires_grad:
                     value.fill_(7.0)  # What trains is the leader's to say.
         join(Path(f"{meeting}-{number}"), 1, size)
         try:
-            follow(model, training_stream(tiny_texts(kind), OPTIONS.batch_size, 0, 0), kind, 0, engine, WEIGHTS, 1, 2)
+            follow(training, 1, 2)
         finally:
             leave()
 

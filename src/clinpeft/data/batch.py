@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -110,6 +110,34 @@ class Batch:
             indices=self.indices[start:end],
             num_windows=None if self.num_windows is None else self.num_windows[start:end],
         )
+
+
+Stream = Callable[[int], Iterator[Batch]]
+"""The batches of an epoch, by its number."""
+
+
+def training_stream(encoded: Sequence[Encoded], batch_size: int, pad_id: int, seed: int) -> Stream:
+    """The training batches of every epoch."""
+    return lambda epoch: training_batches(encoded, batch_size, pad_id, seed=seed, epoch=epoch)
+
+
+def in_stretches(stream: Stream, batches_an_epoch: int, epochs: int, length: int) -> tuple[Stream, int]:
+    """The same batches in stretches of `length` instead of epochs, and how many stretches there are.
+
+    The last one is shorter where the epochs do not fill it.
+    """
+    num_batches = batches_an_epoch * epochs
+
+    def stretch(number: int) -> Iterator[Batch]:
+        at, end = number * length, min((number + 1) * length, num_batches)
+        while at < end:
+            epoch, first = divmod(at, batches_an_epoch)
+            part = islice(stream(epoch), first, first + end - at)
+            for batch in part:
+                at += 1
+                yield batch
+
+    return stretch, -(-num_batches // length)
 
 
 def training_batches(

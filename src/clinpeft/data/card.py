@@ -10,7 +10,7 @@ from pydantic import Field
 from clinpeft.frozen import Frozen
 from clinpeft.spec import Kind, Scalar
 
-SPLITS = ("train", "validation", "test")
+SPLITS: tuple[Literal["train", "validation", "test"], ...] = ("train", "validation", "test")
 LISTED_ONLY = "anomalies listed: "
 """Starts the filter step that says how many anomalies of one kind the card lists (kept) and leaves out (dropped)."""
 

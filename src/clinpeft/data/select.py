@@ -6,18 +6,23 @@ import random
 from collections import defaultdict
 from collections.abc import Sequence
 
-from clinpeft.data.card import Card
+from clinpeft.data.card import SPLITS, Card
 from clinpeft.data.dataset import TaskDataset
 from clinpeft.data.split import assign_folds
-from clinpeft.spec import Subset
+from clinpeft.spec import Subset, ValidationChoice
 from clinpeft.tasks.base import Example
 
 Splits = dict[str, list[Example]]
 
 
-def examples_of(dataset: TaskDataset, subset: Subset | None, fold: int | None) -> Splits:
-    """train, validation and test of one run; with a fold, train is the pool without it and validation is the fold."""
-    train, validation = dataset.examples("train"), dataset.examples("validation")
+def examples_of(
+    dataset: TaskDataset, subset: Subset | None, fold: int | None, validated_on: ValidationChoice | None = None
+) -> Splits:
+    """train, validation and test of one run; with a fold, train is the pool without it and validation is the fold.
+
+    The seeds of `subset` and `validated_on` are numbers (`RunSpec.subset`, `RunSpec.validated_on`).
+    """
+    train, validation, test = (dataset.examples(split) for split in SPLITS)
     if fold is not None:
         split = dataset.card.split
         labels = [labels_of(example) for example in train]
@@ -25,7 +30,25 @@ def examples_of(dataset: TaskDataset, subset: Subset | None, fold: int | None) -
         pool = list(zip(train, folds, strict=True))
         train = [example for example, own in pool if own != fold]
         validation = [example for example, own in pool if own == fold]
-    return {"train": take(train, subset, dataset.card), "validation": validation, "test": dataset.examples("test")}
+    if validated_on is not None:
+        validation, test = _validated_on(validated_on, validation, test, dataset.card)
+    return {"train": take(train, subset, dataset.card), "validation": validation, "test": test}
+
+
+def _validated_on(
+    chosen: ValidationChoice, validation: list[Example], test: list[Example], card: Card
+) -> tuple[list[Example], list[Example]]:
+    """Validation and test as a run has them. Halves are drawn by chance, whoever the subjects are."""
+    assert chosen.seed != "run"
+    if chosen.of == "half-of-test":
+        validation = take(test, Subset(total=max(1, len(test) // 2), seed=chosen.seed), card)
+        taken = {example.example for example in validation}
+        test = [example for example in test if example.example not in taken]
+    elif chosen.of == "test":
+        validation = test
+    if chosen.per_class is not None:
+        validation = take(validation, Subset(per_class=chosen.per_class, seed=chosen.seed), card)
+    return validation, test
 
 
 def take(train: Sequence[Example], subset: Subset | None, card: Card) -> list[Example]:
@@ -35,6 +58,7 @@ def take(train: Sequence[Example], subset: Subset | None, card: Card) -> list[Ex
     """
     if subset is None:
         return list(train)
+    assert subset.seed != "run", "the draw of a run has its number"
     order = list(range(len(train)))
     random.Random(subset.seed).shuffle(order)
     if subset.total is not None:

@@ -11,8 +11,10 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 import sys
 import tempfile
+import time
 from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from functools import cache
@@ -27,6 +29,9 @@ from clinpeft.launchers._process import outcome_of
 from clinpeft.launchers.base import CORES, PROCESSES, Ended, Function, Launcher, Lost
 
 SECONDS_TO_STOP = 60.0
+SECONDS_TO_COME_BACK = 15.0
+"""For a head or raylet that takes no connection. Left to itself Ray (2.60) ends this process a minute after the head has
+died, and waits for ever when the raylet has."""
 TOKEN, MODE = "RAY_AUTH_TOKEN", "RAY_AUTH_MODE"
 CLUSTERS = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 """Without clusters Ray listens on the loopback; else on every address, whatever address it is given (2.60)."""
@@ -87,6 +92,8 @@ class Ray(Launcher):
             tasks = _Tasks(self, function, jobs)
             try:
                 yield from tasks.work()
+            except ClusterGone:
+                raise
             except BaseException:
                 tasks.stop()
                 raise
@@ -116,7 +123,9 @@ class _Tasks:
         import ray
 
         with _cluster_gone_is_a_stop():
+            watch = _Watch()
             while self.waiting or self.running:
+                watch.look()
                 while self.waiting and len(self.running) < self.limit:
                     number = self.waiting.popleft()
                     task = self.remote.remote(self.function, self.jobs[number], self.options.cpus, self.environment)
@@ -155,6 +164,39 @@ class _Tasks:
         if not went_well:
             raise value
         return Ended(number, value)
+
+
+class _Watch:
+    """Looks whether the cluster's head, and the raylet through which this process speaks to it, are there."""
+
+    def __init__(self) -> None:
+        import ray
+
+        context = ray.get_runtime_context()
+        (node,) = [node for node in ray.nodes() if node["NodeID"] == context.get_node_id()]
+        self.places = {"head": context.gcs_address, "raylet": f"{node['NodeManagerAddress']}:{node['NodeManagerPort']}"}
+        self._there = time.monotonic()
+
+    def look(self) -> None:
+        """Raises ClusterGone when one of them has taken no connection for a while."""
+        silent = [f"its {name} ({place})" for name, place in self.places.items() if not _takes_connections(place)]
+        if not silent:
+            self._there = time.monotonic()
+        elif time.monotonic() - self._there > SECONDS_TO_COME_BACK:
+            raise ClusterGone(f"the Ray cluster is gone: {silent[0]} does not answer; the same command goes on from here")
+
+
+class ClusterGone(EnvironmentStop):
+    """Nothing more can be asked of the cluster."""
+
+
+def _takes_connections(place: str) -> bool:
+    host, _, port = place.rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=SECONDS_TO_COME_BACK):
+            return True
+    except OSError:
+        return False
 
 
 def _in_a_task(function: Function, job: Any, cpus: int, environment: Mapping[str, str]) -> tuple[bool, Any]:

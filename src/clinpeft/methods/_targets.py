@@ -20,6 +20,17 @@ def query_and_value(card: ModelCard) -> list[str] | str:
     return targets(card, family.with_twins((family.query, family.value)))
 
 
+def as_published(card: ModelCard) -> list[str] | str:
+    """What Taylor et al. (2024) adapted with LoRA: by words in the path of a model, the key beside query and value.
+
+    So nlpie/distil-biobert has two, and nlpie/bio-distilbert-uncased three, though both have six layers of BERT's.
+    """
+    path, family = (card.hub or card.name).lower(), card.architecture()
+    if not any(word in path for word in ("mobile", "tiny", "distilbert")):
+        return query_and_value(card)
+    return targets(card, family.with_twins((family.query, family.key, family.value)))
+
+
 def attention(card: ModelCard) -> list[str] | str:
     """Query, key, value and output projection."""
     return targets(card, card.architecture().attention_projections())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -10,7 +11,13 @@ from clinpeft.methods._peft import _PeftMethod
 from clinpeft.methods._targets import query_and_value
 
 if TYPE_CHECKING:
+    import torch
+
     from clinpeft.models.catalogue import ModelCard
+    from clinpeft.models.load import ClinicalModel
+
+SHORTEST = 1e-4
+"""peft's lower bound of a length that is divided by."""
 
 
 class DeLora(_PeftMethod):
@@ -36,3 +43,34 @@ class DeLora(_PeftMethod):
         from peft import DeloraConfig
 
         return DeloraConfig(r=self.r, delora_lambda=self.bound, bias="none", target_modules=query_and_value(card))
+
+    def wrap(self, model: ClinicalModel, config: Any) -> ClinicalModel:
+        """With the lengths divided out of B, not of what B multiplies."""
+        from peft.tuners.delora.layer import DeloraLinear
+
+        wrapped = super().wrap(model, config)
+        for layer in wrapped.backbone.modules():
+            if isinstance(layer, DeloraLinear):
+                layer.forward = partial(_forward, layer, layer.forward)
+        return wrapped
+
+
+def _forward(layer: Any, plain: Any, states: torch.Tensor, *inputs: Any, **others: Any) -> torch.Tensor:
+    """W x + (B s) (A (w ∘ x)), with s = λ / (r ‖a‖ ‖b‖) for each pair of a row of A and a column of B; peft's own way
+    where the adapter is merged or switched off.
+
+    peft 0.21 takes s (A (w ∘ x)) first. While B is still zero s is in the ten thousands, which overflows in fp16: not
+    a number, in every step until the end.
+    """
+    if layer.merged or layer.disable_adapters or len(layer.active_adapters) != 1:
+        result: torch.Tensor = plain(states, *inputs, **others)
+        return result
+    from torch.nn import functional
+
+    name = layer.active_adapters[0]
+    down, up = layer.delora_A[name], layer.delora_B[name]
+    lengths = down.norm(dim=1).clamp(min=SHORTEST) * up.norm(dim=0).clamp(min=SHORTEST)
+    up = up * (layer.delora_lambda[name] / layer.r[name] / lengths)
+    base = layer.base_layer(states, *inputs, **others)
+    inner = functional.linear(layer.delora_dropout[name](states) * layer.delora_w_norm[name], down)
+    return (base + functional.linear(inner, up).to(base.dtype)).to(states.dtype)

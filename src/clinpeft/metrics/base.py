@@ -72,4 +72,10 @@ class Metric(Frozen):
         raise NotImplementedError
 
 
-METRICS: Registry[Metric] = Registry("metric", "clinpeft.metrics", Metric, apart=("compare", "intervals", "thresholds"))
+METRICS: Registry[Metric] = Registry(
+    "metric",
+    "clinpeft.metrics",
+    Metric,
+    apart=("calibration", "compare", "intervals", "net_benefit", "operating_point", "outcomes", "precision_recall")
+    + ("subgroups", "thresholds"),
+)

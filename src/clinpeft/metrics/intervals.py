@@ -58,6 +58,31 @@ def resampled(
     return _resampled({"metric": metric}, predictions, num_resamples, seed)[1]["metric"]
 
 
+def weightings(subjects: Sequence[str], num_resamples: int, seed: int = 0) -> Iterator[Floats]:
+    """`resample_weights` a few resamples at a time, so that many examples do not fill the memory."""
+    names, of_example = np.unique(np.asarray(subjects, dtype=str), return_inverse=True)
+    counts = _subject_counts(len(names), num_resamples, seed)
+    return (counts[rows][:, of_example].astype(np.float64) for rows in _pieces(counts, len(of_example)))
+
+
+def totals(
+    statistics: Floats, subjects: Sequence[str], *, num_resamples: int = 2000, seed: int = 0
+) -> tuple[Floats, Floats]:
+    """Sums [m] of statistics [n, m] over the examples, and those [num_resamples, m] of each resample."""
+    names, of_example = np.unique(np.asarray(subjects, dtype=str), return_inverse=True)
+    counts = _subject_counts(len(names), num_resamples, seed)
+    return statistics.sum(axis=0), _resampled_totals(statistics, counts, of_example)
+
+
+def summary(value: float, resampled: Floats, subjects: Sequence[str], reason: str) -> Score:
+    """A value with the 95 % interval that its values under the resamples span; `reason` says why it is NaN."""
+    num_subjects = len(set(subjects))
+    if not np.isfinite(value):
+        return Score(value=None, num_subjects=num_subjects, reason=reason)
+    low, high, why_not = _interval(resampled, num_subjects)
+    return Score(value=value, low=low, high=high, num_subjects=num_subjects, reason=why_not)
+
+
 def _scores(metrics: Mapping[str, Metric], predictions: Predictions, num_resamples: int, seed: int) -> dict[str, Score]:
     reasons = {name: metric.undefined(predictions) for name, metric in metrics.items()}
     defined = {name: metric for name, metric in metrics.items() if reasons[name] is None}
@@ -87,10 +112,15 @@ def _bootstrap_totals(
 ) -> tuple[float, Floats]:
     """The value, and the values of the resamples, from statistics added up by subject first."""
     statistics = metric.statistics(predictions)
+    resampled = metric.from_totals(_resampled_totals(statistics, counts, of_example))
+    return float(metric.from_totals(statistics.sum(axis=0, keepdims=True))[0]), resampled
+
+
+def _resampled_totals(statistics: Floats, counts: npt.NDArray[np.uint16], of_example: npt.NDArray[np.intp]) -> Floats:
     by_subject = np.zeros((counts.shape[1], statistics.shape[1]))
     np.add.at(by_subject, of_example, statistics)
-    resampled = [metric.from_totals(counts[rows] @ by_subject) for rows in _pieces(counts, max(by_subject.shape))]
-    return float(metric.from_totals(statistics.sum(axis=0, keepdims=True))[0]), np.concatenate([[], *resampled])
+    nothing = np.zeros((0, statistics.shape[1]))
+    return np.concatenate([nothing, *(counts[rows] @ by_subject for rows in _pieces(counts, max(by_subject.shape)))])
 
 
 def _bootstrap(

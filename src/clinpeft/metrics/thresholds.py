@@ -29,11 +29,11 @@ def metrics_for(kind: Kind, num_labels: int) -> list[str]:
     if kind == "relations":
         return ["relation-f1", "f1-macro", "accuracy"]
     if kind == "multilabel":
-        return ["auroc", "auprc", "f1-micro", "f1-macro", "brier"]
+        return ["auroc", "auprc", "f1-micro", "f1-macro", "brier", "log-loss"]
     if num_labels == 2:
-        return ["auroc", "auprc", "f1", "f1-macro", "accuracy", "brier"]
+        return ["auroc", "auprc", "f1", "f1-macro", "accuracy", "brier", "log-loss"]
     by_pairs = ["auroc-ovo"] if num_labels <= MOST_CLASSES_BY_PAIRS else []
-    return ["auroc", *by_pairs, "auprc", "f1-macro", "f1-micro", "f1-weighted", "accuracy", "brier"]
+    return ["auroc", *by_pairs, "auprc", "f1-macro", "f1-micro", "f1-weighted", "accuracy", "brier", "log-loss"]
 
 
 def choose_thresholds(predictions: Predictions) -> dict[str, float]:

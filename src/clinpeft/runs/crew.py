@@ -152,7 +152,7 @@ def _set_up(job: tuple[Asked, int]) -> str:
     asked, size = job
     ready = set_out(asked.spec, asked.dataset, asked.model, pinned=asked.pinned, num_processes=size)
     _READY[:] = [ready]
-    return digest_of_frozen(ready.model)
+    return digest_of_frozen(ready.training.model)
 
 
 def _follow(place: tuple[str, int, int]) -> dict[str, float]:
@@ -161,19 +161,10 @@ def _follow(place: tuple[str, int, int]) -> dict[str, float]:
     (ready,) = _READY
     try:
         join(Path(meeting), rank, size)
-        follow(
-            ready.model,
-            ready.stream,
-            ready.card.kind,
-            ready.spec.seed,
-            ready.engine,
-            ready.class_weights,
-            rank,
-            size,
-        )
+        follow(ready.between_judgements, rank, size)
     finally:
         leave()  # Else a leader that waits for this process's gradient would not notice that it has failed.
-    is_sharing = ready.engine.device.type == "cuda" and rank >= len(_gpus())
+    is_sharing = ready.training.engine.device.type == "cuda" and rank >= len(_gpus())
     return ready.meter.spent_beside(has_own_gpu=not is_sharing)
 
 

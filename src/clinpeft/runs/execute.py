@@ -19,6 +19,7 @@ from clinpeft.methods.base import Method
 from clinpeft.models.catalogue import ResolvedModel
 from clinpeft.models.load import ClinicalModel, count_parameters
 from clinpeft.record import Cost, Environment, Parameters, Reason, RunRecord, Status, Truncated, Work
+from clinpeft.runs.curves import write_curve
 from clinpeft.runs.crew import Asked, Crew, MateLost, crew_for
 from clinpeft.runs.grid import PlannedRun
 from clinpeft.runs.progress import Pulse
@@ -81,28 +82,12 @@ def _train(job: Job, resolved: ResolvedModel, folder: Path) -> RunRecord:
 
 
 def _train_with(crew: Crew, job: Job, resolved: ResolvedModel, folder: Path, saved: dict[str, Any] | None) -> RunRecord:
-    spec, card, options = job.planned.spec, job.dataset.card, job.planned.spec.train
+    spec, card = job.planned.spec, job.dataset.card
     pinned = None if saved is None else saved["engine"]
     ready = set_out(spec, job.dataset, resolved, Pulse(spec.describe()), pinned=pinned, num_processes=crew.size)
-    model, method, meter, predict = ready.model, ready.method, ready.meter, ready.predict
+    training, model, meter, predict = ready.training, ready.training.model, ready.meter, ready.predict
     splits, encoded, lengths = ready.prepared.splits, ready.prepared.encoded, ready.lengths
-
-    fitted = fit(
-        model,
-        method,
-        ready.stream,
-        ready.num_steps,
-        card.kind,
-        options,
-        spec.seed,
-        ready.engine,
-        ready.class_weights,
-        ready.judge(job.metric),
-        meter,
-        job.checkpoints,
-        saved,
-        crew.join(model),
-    )
+    fitted = fit(ready.between_judgements, ready.judge(job.metric), meter, job.checkpoints, saved, crew.join(model))
     crew.part(meter)
 
     with meter.watch.evaluating():
@@ -121,7 +106,7 @@ def _train_with(crew: Crew, job: Job, resolved: ResolvedModel, folder: Path, sav
             examples=fitted.examples * len(lengths) // len(encoded["train"]),
             num_distinct=len(lengths),
         ),
-        "adapter_bytes": _save(job, method, model, folder),
+        "adapter_bytes": _save(job, training.method, model, folder),
     }
     results = {
         name: (splits[name], predictions, [item.is_truncated for item in encoded[name]])
@@ -129,12 +114,13 @@ def _train_with(crew: Crew, job: Job, resolved: ResolvedModel, folder: Path, sav
     }
     truncated = {name: _truncated(items) for name, items in encoded.items()}
     record = write_and_score(folder, job.planned, card, job.metric, job.secret, results, truncated)
+    write_curve(folder, ready.judged_by(job.metric), meter.judged)
     return record.model_copy(
         update={
             "parameters": Parameters(**vars(count_parameters(model))),
             "cost": cost,
             "work": Work(**fitted.work()),
-            "environment": _environment(ready.engine, max(lengths) * ready.most_windows, options.batch_size),
+            "environment": _environment(training.engine, max(lengths) * ready.most_windows, spec.train.batch_size),
             "files": _hashes(folder),
         }
     )
@@ -142,7 +128,7 @@ def _train_with(crew: Crew, job: Job, resolved: ResolvedModel, folder: Path, sav
 
 def _baseline(job: Job, folder: Path) -> RunRecord:
     spec, card = job.planned.spec, job.dataset.card
-    splits = examples_of(job.dataset, spec.train.subset, spec.fold)
+    splits = examples_of(job.dataset, spec.subset, spec.fold, spec.validated_on)
     device = torch.device("cpu")
     meter = Meter(device)
     with meter.watch.training():

@@ -16,7 +16,7 @@ from clinpeft.methods.base import Method, resolve_method
 from clinpeft.metrics.base import METRICS
 from clinpeft.models.catalogue import ResolvedModel, resolve, seen_by
 from clinpeft.sources.base import SOURCES
-from clinpeft.spec import Kind, MethodSpec, Study, TaskChoice
+from clinpeft.spec import Kind, MethodSpec, Mode, Study, TaskChoice
 from clinpeft.tasks.base import TASKS
 
 
@@ -67,7 +67,7 @@ def find(
     _refuse_missing(folders)
     models = {choice.name: model_of(choice, base, data=folders, online=study.online) for choice in study.models}
     _refuse_lengths(study, methods, models)
-    tasks = {choice.name: _task(choice, base, folders, out) for choice in study.tasks}
+    tasks = {choice.name: _task(choice, base, folders, out, study.mode) for choice in study.tasks}
     for choice in study.tasks:
         _refuse_metric(choice, tasks[choice.name].kind)
         _refuse_methods(methods, models, tasks[choice.name].kind)
@@ -76,28 +76,48 @@ def find(
     return Found(study, tasks, models, methods)
 
 
-def _task(choice: TaskChoice, base: Path, folders: Sequence[Path], out: Path) -> FoundTask:
-    """A task of one's own, a dataset as built, raw files found below a data folder, or what an earlier run built."""
+def _task(choice: TaskChoice, base: Path, folders: Sequence[Path], out: Path, mode: Mode) -> FoundTask:
+    """A task of one's own, a dataset as built, raw files found below a data folder, or what an earlier run built.
+
+    In paper mode a task that has one must be built in it; else a dataset that is not comes first.
+    """
     own = out / "datasets"
     if choice.files is not None and choice.kind is not None:
         files = tuple(own_files(choice, base).values())
         return FoundTask(choice.kind, files, partial(import_task, choice, base, own))
-    if (built := find_dataset(choice.name, folders)) is not None:
+    wanted = _wanted_mode(choice.name, mode)
+    if (built := _dataset(choice.name, folders, wanted)) is not None:
         return _built(built)
-    task = TASKS.get(choice.name)()
+    task = TASKS.get(choice.name)(**({"mode": "paper"} if wanted == "paper" else {}))
     source = SOURCES.get(task.source)()
     raw = next((root for folder in folders if (root := source.find(folder)) is not None), None)
     if raw is not None:
         build = partial(build_task, task, choice.name, raw, own, seen_by=seen_by(task.source))
-        return FoundTask(task.kind, (raw,), build)
-    if (built := find_dataset(choice.name, [own])) is not None:
+        return FoundTask(task.kind_built(), (raw,), build)
+    if (built := _dataset(choice.name, [own], wanted)) is not None:
         return _built(built)
+    compat = " --compat paper" if wanted == "paper" else ""
     where = ", ".join(str(folder) for folder in folders) or "no folder: none was named"
     raise BadInput(
         f"task '{choice.name}'",
-        f"neither its dataset nor raw files of source '{task.source}' were found (in {where})",
-        f"`clinpeft build {choice.name} --raw DIR --out DATA`, then --data DATA",
+        f"neither its dataset{' in paper mode' if compat else ''} nor raw files of source '{task.source}' were found "
+        f"(in {where})",
+        f"`clinpeft build {choice.name} --raw DIR --out DATA{compat}`, then --data DATA",
     )
+
+
+def _wanted_mode(name: str, mode: Mode) -> Mode | None:
+    """`paper` for a task of a paper-mode study that has one; None where nothing depends on it."""
+    if name not in TASKS or not TASKS.get(name).has_paper_mode:
+        return None
+    return mode
+
+
+def _dataset(name: str, folders: Sequence[Path], wanted: Mode | None) -> Path | None:
+    """Where a dataset lies that is built as wanted; in a fair study also one that is not, where there is no other."""
+    every = [found for folder in folders if (found := find_dataset(name, [folder])) is not None]
+    fitting = [path for path in every if wanted is None or (TaskDataset.open(path).card.mode == "paper") == (wanted == "paper")]
+    return next(iter(fitting if wanted == "paper" else [*fitting, *every]), None)
 
 
 def _built(folder: Path) -> FoundTask:
@@ -113,7 +133,6 @@ def _refuse_what_is_not_there(study: Study) -> None:
         "train.privacy": train.privacy is not None,
         "train.group": isinstance(train.group, int),
         "models.pretrain": any(model.pretrain for model in study.models),
-        "mode": study.mode == "paper",
         "keep": study.keep == "selected",
     }
     for key, is_asked in asked.items():
@@ -129,9 +148,8 @@ def _refuse_missing(folders: Sequence[Path]) -> None:
 
 
 def _refuse_lengths(study: Study, methods: Sequence[FoundMethod], models: dict[str, ResolvedModel]) -> None:
-    length = study.train.max_length
     for model in models.values():
-        room = model.card.max_positions
+        length, room = study.train_of(model.card.name).max_length, model.card.max_positions
         if length > room:
             raise BadInput(
                 "train.max_length",
@@ -139,6 +157,7 @@ def _refuse_lengths(study: Study, methods: Sequence[FoundMethod], models: dict[s
                 f"set it to {room} or less",
             )
     for found in methods:
+        length = min(study.train_of(name).max_length for name in models)
         extra = found.method.extra_positions()
         if length - extra < 8:
             raise BadInput(

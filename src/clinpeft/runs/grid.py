@@ -11,7 +11,7 @@ from clinpeft.data.dataset import TaskDataset
 from clinpeft.errors import BadInput
 from clinpeft.models.catalogue import ModelCard, ResolvedModel
 from clinpeft.runs.find import Found, FoundMethod
-from clinpeft.spec import Identity, MethodSpec, RunSpec, Study, TrainOptions, run_id
+from clinpeft.spec import Identity, MethodSpec, RunSpec, Study, Subset, TrainOptions, run_id
 
 TRAINING_CODE = "2"
 """Raised whenever the same spec, data and weights would train to another result."""
@@ -27,6 +27,9 @@ class PlannedRun:
     role: Literal["final", "trial", "baseline"]
     spec: RunSpec
     identity: Identity
+    rivals: tuple[tuple[float | None, ...], ...] | None = None
+    """The earlier trials that a trial is compared with while it trains (runs/halving.py): what each had scored after
+    every epoch. No part of its identity."""
 
 
 @dataclass(frozen=True)
@@ -86,13 +89,18 @@ def nothing_fits() -> BadInput:
 
 def default_rate(study: Study, method: FoundMethod, card: ModelCard) -> float:
     """The learning rate of adapter or backbone: the study's for this method, or for all, or the method's own."""
-    rate = method.own_rate or study.train.learning_rate
+    rate = method.own_rate or study.train_of(card.name).learning_rate
     return method.method.rate_for(card) if rate == "method" else rate
 
 
 def folds_of(dataset: TaskDataset) -> list[int | None]:
     """The folds of a dataset; one None where it has fixed splits."""
     return list(range(dataset.card.split.folds)) or [None]
+
+
+def subsets_of(study: Study) -> tuple[Subset | None, ...]:
+    """What of train the runs of a study see; one None where it is all."""
+    return study.subsets or (study.train.subset,)
 
 
 def run_spec(
@@ -104,10 +112,23 @@ def run_spec(
     learning_rate: float,
     seed: int,
     fold: int | None,
+    subset: Subset | None,
 ) -> RunSpec:
     """A run of `study` with every default written out."""
-    train = study.train.model_copy(update={"learning_rate": learning_rate})
-    return RunSpec(task=task, kind=dataset.card.kind, model=model, method=method, train=train, seed=seed, fold=fold)
+    train = study.train_of(model).model_copy(update={"learning_rate": learning_rate, "subset": subset})
+    if train.head_learning_rate == "backbone":
+        train = train.model_copy(update={"head_learning_rate": learning_rate})
+    validation = next((choice.validation for choice in study.tasks if choice.name == task), None)
+    return RunSpec(
+        task=task,
+        kind=dataset.card.kind,
+        model=model,
+        method=method,
+        train=train,
+        seed=seed,
+        fold=fold,
+        validation=validation,
+    )
 
 
 def planned_run(
@@ -127,12 +148,13 @@ def _value(spec: RunSpec, key: str) -> str:
 
 def _runs(found: Found, task: str, dataset: TaskDataset) -> Iterator[PlannedRun]:
     study = found.study
-    folds = folds_of(dataset)
-    for name in study.baselines:
-        for fold in folds:
-            spec = run_spec(study, task, dataset, "none", MethodSpec(name=name), 1.0, study.seeds[0], fold)
-            yield planned_run("baseline", spec, dataset, None)
-    for model, method, seed, fold in product(found.models.values(), found.methods, study.seeds, folds):
+    folds, subsets = folds_of(dataset), subsets_of(study)
+    for name, fold, subset in product(study.baselines, folds, subsets):
+        spec = run_spec(study, task, dataset, "none", MethodSpec(name=name), 1.0, study.seeds[0], fold, subset)
+        yield planned_run("baseline", spec, dataset, None)
+    for model, method, subset, seed, fold in product(
+        found.models.values(), found.methods, subsets, study.seeds, folds
+    ):
         rate = default_rate(study, method, model.card)
-        spec = run_spec(study, task, dataset, model.card.name, method.spec, rate, seed, fold)
+        spec = run_spec(study, task, dataset, model.card.name, method.spec, rate, seed, fold, subset)
         yield planned_run("final", spec, dataset, model.weights_sha256)

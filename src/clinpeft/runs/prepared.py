@@ -11,7 +11,7 @@ from clinpeft.data.sections import ranked_headings
 from clinpeft.data.select import Splits, examples_of
 from clinpeft.data.tokenize import Encoded, Encoder
 from clinpeft.models.catalogue import ResolvedModel
-from clinpeft.spec import Subset
+from clinpeft.spec import Subset, ValidationChoice
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ def prepare_examples(
     long_text: str,
     subset: Subset | None,
     fold: int | None,
+    validated_on: ValidationChoice | None = None,
 ) -> Prepared:
     """Train, validation and test of a run; what the run before it used, where nothing of this differs.
 
@@ -38,7 +39,8 @@ def prepare_examples(
     family = model.card.architecture()
     has_types, reads_last = family.has_token_types, family.reads_last
     identity = dataset.card.fingerprint, model.weights_sha256
-    return _prepared(dataset.folder, model.folder, identity, length, long_text, subset, fold, has_types, reads_last)
+    chosen = subset, fold, validated_on
+    return _prepared(dataset.folder, model.folder, identity, length, long_text, chosen, has_types, reads_last)
 
 
 @lru_cache(maxsize=1)
@@ -48,8 +50,7 @@ def _prepared(
     identity: tuple[str, str],
     length: int,
     long_text: str,
-    subset: Subset | None,
-    fold: int | None,
+    chosen: tuple[Subset | None, int | None, ValidationChoice | None],
     has_types: bool,
     reads_last: bool,
 ) -> Prepared:
@@ -67,5 +68,5 @@ def _prepared(
         ranked=ranked_headings(dataset.card),
         reads_last=reads_last,
     )
-    splits = examples_of(dataset, subset, fold)
+    splits = examples_of(dataset, *chosen)
     return Prepared(encoder, splits, {name: encoder.encode(examples) for name, examples in splits.items()})

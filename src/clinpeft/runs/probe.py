@@ -11,7 +11,7 @@ import math
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +81,7 @@ def probe(job: dict[str, Any]) -> dict[str, Any]:
 
 def probe_baseline(spec: RunSpec, dataset: TaskDataset) -> Needs:
     """What a baseline needs: fitted on a share of the training examples, here and now, and multiplied."""
-    splits = examples_of(dataset, spec.train.subset, spec.fold)
+    splits = examples_of(dataset, spec.subset, spec.fold, spec.validated_on)
     start = time.monotonic()
     some = splits["train"][:BASELINE_EXAMPLES]
     predict = fit_baseline(spec.method.name, some, splits["validation"][:BASELINE_EXAMPLES], dataset.card)
@@ -166,29 +166,18 @@ def _try_out(ready: Ready, notes: _Notes, setup_seconds: float) -> Needs:
             scored.update(plans.try_out())
         return float(number)
 
-    options = ready.spec.train.model_copy(
+    options = ready.training.options.model_copy(
         update={"epochs": 2, "max_steps": None, "early_stopping_patience": None, "time_limit_seconds": SECONDS}
     )
     before = time.monotonic()
-    fit(
-        ready.model,
-        ready.method,
-        lambda epoch: iter(batches),
-        2 * len(batches),
-        ready.card.kind,
-        options,
-        ready.spec.seed,
-        ready.engine,
-        ready.class_weights,
-        judge,
-        ready.meter,
-    )
+    training = replace(ready.training, stream=lambda epoch: iter(batches), num_steps=2 * len(batches), options=options)
+    fit(training, judge, ready.meter)
     busy = time.monotonic() - before
     cost = ready.meter.costs()
     first, later = _epochs(sizes, chosen, notes.each(), len(shapes), is_frozen=_is_frozen(ready))
     host, joules = cost["peak_host_bytes"].value or 0.0, cost["energy_joules"].value
     with tempfile.TemporaryDirectory() as folder:
-        ready.method.save(ready.model, Path(folder) / "adapter")
+        ready.training.method.save(ready.training.model, Path(folder) / "adapter")
         adapter = folder_bytes(Path(folder), [f"adapter/{path.name}" for path in Path(folder, "adapter").iterdir()])
     return Needs(
         setup_seconds=setup_seconds,
@@ -201,18 +190,18 @@ def _try_out(ready: Ready, notes: _Notes, setup_seconds: float) -> Needs:
         peak_device_bytes=cost["peak_device_bytes"].value,
         watts=None if joules is None or busy <= 0 else joules / busy,
         adapter_bytes=adapter.value or 0.0,
-        trained_parameters=sum(part.numel() for part in ready.model.parameters() if part.requires_grad),
+        trained_parameters=sum(part.numel() for part in ready.training.model.parameters() if part.requires_grad),
     )
 
 
 def _is_frozen(ready: Ready) -> bool:
-    return not any(parameter.requires_grad for parameter in ready.model.backbone.parameters())
+    return not any(parameter.requires_grad for parameter in ready.training.model.backbone.parameters())
 
 
 def _sizes(ready: Ready) -> Iterator[_Size]:
     """Of every batch of the first epoch; later ones are like it."""
-    for position, batch in enumerate(ready.stream(0)):
-        shapes = [_shape(part) for part in batch.parts(ready.engine.pieces_at_once)]
+    for position, batch in enumerate(ready.training.stream(0)):
+        shapes = [_shape(part) for part in batch.parts(ready.training.engine.pieces_at_once)]
         yield _Size(position, sum(rows * length for rows, length in shapes), frozenset(shapes))
 
 
@@ -224,12 +213,12 @@ def _shape(batch: Batch) -> tuple[int, int]:
 def _shapes(ready: Ready, first: Sequence[_Size]) -> Shapes:
     """Of the parts of the batches of all epochs, as far as there are not too many to look at."""
     shapes, left = set(_all_shapes(first)), MOST_BATCHES
-    for epoch in range(1, ready.spec.train.epochs):
+    for epoch in range(1, ready.training.options.epochs):
         left -= len(first)
         if left < 0:
             break
-        for batch in ready.stream(epoch):
-            shapes |= {_shape(part) for part in batch.parts(ready.engine.pieces_at_once)}
+        for batch in ready.training.stream(epoch):
+            shapes |= {_shape(part) for part in batch.parts(ready.training.engine.pieces_at_once)}
     return frozenset(shapes)
 
 
@@ -249,7 +238,7 @@ def _sample(sizes: Sequence[_Size]) -> list[_Size]:
 
 
 def _at(ready: Ready, positions: Sequence[int]) -> list[Batch]:
-    found = {position: batch for position, batch in enumerate(ready.stream(0)) if position in set(positions)}
+    found = {position: batch for position, batch in enumerate(ready.training.stream(0)) if position in set(positions)}
     return [found[position] for position in positions]
 
 

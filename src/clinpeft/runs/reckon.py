@@ -125,10 +125,11 @@ def text_lengths(spec: RunSpec, dataset: TaskDataset, model: ResolvedModel) -> L
     length = method_of(spec.method).text_length(spec.train.max_length, model.card)
     options = spec.train
     if (model.folder / "tokenizer.json").is_file() or (model.folder / "vocab.txt").is_file():
-        prepared = prepare_examples(dataset, model, length, options.long_text, options.subset, spec.fold)
+        chosen = spec.subset, spec.fold, spec.validated_on
+        prepared = prepare_examples(dataset, model, length, options.long_text, *chosen)
         return {name: [item.num_pieces for item in items] for name, items in prepared.encoded.items()}
     cut = length if options.long_text != "windows" else model.card.max_positions * 1_000
-    splits = examples_of(dataset, options.subset, spec.fold)
+    splits = examples_of(dataset, spec.subset, spec.fold, spec.validated_on)
     return {
         name: [min(cut, round(PIECES_A_WORD * _words(example)) + 2) for example in examples]
         for name, examples in splits.items()

@@ -24,7 +24,7 @@ from clinpeft.train.precision import Precision
 from clinpeft.train.predictions import predictions_from
 
 SELECTION_EXAMPLES = 500
-"""Validation examples that an epoch is judged by; the record's scores use all of them."""
+"""Validation examples that an epoch is judged by, where a study does not say; the record's scores use all of them."""
 
 Predict = Callable[[Sequence[Example], Sequence[Encoded]], Predictions]
 
@@ -51,13 +51,17 @@ def in_float32(predictions: Predictions) -> Predictions:
 
 
 def epoch_judge(
-    metric: str, predict: Predict, examples: Sequence[Example], encoded: Sequence[Encoded]
+    metric: str,
+    predict: Predict,
+    examples: Sequence[Example],
+    encoded: Sequence[Encoded],
+    most: int = SELECTION_EXAMPLES,
 ) -> Callable[[], float | None]:
     """What early stopping asks after an epoch: the headline metric on validation, or on a fixed draw of a large one,
     turned so that more is better; None where it is undefined."""
     chosen = list(range(len(examples)))
-    if len(chosen) > SELECTION_EXAMPLES:
-        chosen = sorted(random.Random(0).sample(chosen, SELECTION_EXAMPLES))
+    if len(chosen) > most:
+        chosen = sorted(random.Random(0).sample(chosen, most))
     some, some_encoded = [examples[index] for index in chosen], [encoded[index] for index in chosen]
     entry = METRICS.get(metric)()
 

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-import torch
-
-from clinpeft.data.card import Card
+from clinpeft.data.batch import in_stretches, training_stream
 from clinpeft.data.dataset import TaskDataset
 from clinpeft.data.tokenize import num_outputs
-from clinpeft.methods.base import Context, Method, method_of
+from clinpeft.methods.base import Context, method_of
+from clinpeft.metrics.base import METRICS
 from clinpeft.models.catalogue import ResolvedModel
-from clinpeft.models.load import ClinicalModel, load
+from clinpeft.models.load import load
 from clinpeft.runs.prepared import Prepared, prepare_examples
 from clinpeft.runs.scoring import Predict, epoch_judge, predictor
-from clinpeft.spec import RunSpec
-from clinpeft.train.engine import Engine, set_up
-from clinpeft.train.loop import Stream, planned_steps, training_stream
+from clinpeft.spec import Judging, RunSpec
+from clinpeft.train.engine import set_up
+from clinpeft.train.loop import Training
 from clinpeft.train.machine import pick_device, use_threads
 from clinpeft.train.meter import Meter, OnStep
 from clinpeft.train.weights import class_weights
@@ -28,17 +27,9 @@ from clinpeft.train.weights import class_weights
 class Ready:
     """A run that can begin."""
 
-    spec: RunSpec
-    card: Card
-    method: Method
+    training: Training
     prepared: Prepared = field(repr=False)
-    stream: Stream = field(repr=False)
-    num_steps: int
-    """At most."""
-    model: ClinicalModel = field(repr=False)
-    engine: Engine
     predict: Predict = field(repr=False)
-    class_weights: torch.Tensor | None = field(repr=False)
     meter: Meter = field(repr=False)
 
     @property
@@ -51,10 +42,37 @@ class Ready:
         """Of a training text."""
         return max(len(item.windows) for item in self.prepared.encoded["train"])
 
+    @property
+    def between_judgements(self) -> Training:
+        """The training in stretches after which it is judged: epochs, or as many steps as the study says."""
+        training, judging = self.training, self.training.options.judge
+        if judging is None or judging.every_steps is None:
+            return training
+        options = training.options
+        batches = -(-len(self.prepared.encoded["train"]) // options.batch_size)
+        stream, number = in_stretches(training.stream, batches, options.epochs, judging.every_steps)
+        return replace(training, stream=stream, options=options.model_copy(update={"epochs": number}))
+
+    def judged_by(self, metric: str) -> str:
+        """The metric of the judgements; `metric` is the headline's."""
+        judging = self.training.options.judge
+        if judging is None or judging.metric is None:
+            return metric
+        return judging.metric if self.training.kind in METRICS.get(judging.metric).kinds else metric
+
     def judge(self, metric: str) -> Callable[[], float | None]:
-        """What early stopping asks after an epoch."""
-        validation = self.prepared.splits["validation"], self.prepared.encoded["validation"]
-        return epoch_judge(metric, self.predict, *validation)
+        """What early stopping asks after an epoch; the meter keeps every answer."""
+        judging = self.training.options.judge or Judging()
+        examples = self.prepared.splits["validation"]
+        most = len(examples) if judging.examples == "all" else judging.examples
+        ask = epoch_judge(self.judged_by(metric), self.predict, examples, self.prepared.encoded["validation"], most)
+
+        def judge() -> float | None:
+            score = ask()
+            self.meter.judge(score)
+            return score if judging.keep == "best" else None
+
+        return judge
 
 
 def set_out(
@@ -76,26 +94,28 @@ def set_out(
     method = method_of(spec.method)
 
     length = method.text_length(options.max_length, resolved.card)
-    prepared = prepare_examples(dataset, resolved, length, options.long_text, options.subset, spec.fold)
+    prepared = prepare_examples(dataset, resolved, length, options.long_text, spec.subset, spec.fold, spec.validated_on)
     encoder, train = prepared.encoder, prepared.encoded["train"]
-    stream = training_stream(train, options.batch_size, encoder.pad_id, spec.seed)
+    order_seed = spec.seed if options.order_seed is None else options.order_seed
+    stream = training_stream(train, options.batch_size, encoder.pad_id, order_seed)
 
     meter = Meter(device, *stepped)
+    meter.watch.limit_counts_evaluation = options.time_limit_counts == "everything"
     model = load(resolved, card.kind, num_outputs(card), spec.seed, device, options.long_text)
-    num_steps = planned_steps(len(train), options)
+    num_steps = options.planned_steps(len(train))
     model = method.apply(model, resolved.card, Context(spec.seed, card.kind, num_steps, lambda: stream(0)))
     longest = max(len(window.input_ids) for item in train for window in item.windows)
     engine = set_up(model, options, device, longest, max(len(item.windows) for item in train), pinned, num_processes)
-    return Ready(
-        spec=spec,
-        card=card,
+    weights = class_weights(prepared.splits["train"], card, options.class_weights)
+    training = Training(
+        model=model,
         method=method,
-        prepared=prepared,
         stream=stream,
         num_steps=num_steps,
-        model=model,
+        kind=card.kind,
+        options=options,
+        seed=order_seed,
         engine=engine,
-        predict=predictor(model, card, encoder, engine.precision),
-        class_weights=class_weights(prepared.splits["train"], card, options.class_weights),
-        meter=meter,
+        class_weights=None if weights is None else weights.to(device),
     )
+    return Ready(training, prepared, predictor(model, card, encoder, engine.precision), meter)

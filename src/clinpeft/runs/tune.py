@@ -18,8 +18,8 @@ from clinpeft.metrics.base import METRICS
 from clinpeft.models.catalogue import ResolvedModel
 from clinpeft.record import RunRecord
 from clinpeft.runs.find import FoundMethod
-from clinpeft.runs.grid import Plan, PlannedRun, default_rate, folds_of, planned_run, run_spec
-from clinpeft.spec import MethodSpec, Scalar, Tune
+from clinpeft.runs.grid import Plan, PlannedRun, default_rate, folds_of, planned_run, run_spec, subsets_of
+from clinpeft.spec import MethodSpec, Scalar, Subset, Tune
 
 if TYPE_CHECKING:
     import optuna
@@ -35,6 +35,17 @@ RecordOf = Callable[[str], RunRecord | None]
 
 
 @dataclass(frozen=True)
+class Trial:
+    """A trial that has ended."""
+
+    chosen: dict[str, Scalar]
+    value: float | None
+    """More being better; None when a run failed, was pruned or has no score."""
+    records: tuple[RunRecord, ...]
+    """One a fold."""
+
+
+@dataclass(frozen=True)
 class Search:
     """One task, model and method, whose rate (and tunable options) are searched."""
 
@@ -45,6 +56,8 @@ class Search:
     model: ResolvedModel
     method: FoundMethod
     plan: Plan
+    subset: Subset | None = None
+    """Of train; each of a study's subsets has a search of its own."""
 
     @property
     def budget(self) -> Tune:
@@ -60,13 +73,22 @@ class Search:
             return None
         return fmean(values) if METRICS.get(self.metric).higher_is_better else -fmean(values)
 
+    def rivals(self, trials: Sequence[Trial]) -> tuple[Curve, ...] | None:
+        """What a trial after these is compared with; None where all are trained to their end."""
+        if self.budget.halving is None:
+            return None
+        num_epochs = self.plan.study.train.epochs
+        curves = [curve_of(record, num_epochs) for trial in trials for record in trial.records]
+        return tuple(curve for curve in curves if curve is not None)
+
     def runs(self, chosen: Mapping[str, Scalar], seed: int, role: Literal["trial", "final"]) -> list[PlannedRun]:
         """With these values of rate and options, one run a fold."""
         options = {**self.method.spec.options, **{name: value for name, value in chosen.items() if name != RATE}}
         method, rate = MethodSpec(name=self.method.spec.name, options=options), float(chosen[RATE] or 0)
         study, model = self.plan.study, self.model.card.name
         specs = [
-            run_spec(study, self.task, self.dataset, model, method, rate, seed, fold) for fold in folds_of(self.dataset)
+            run_spec(study, self.task, self.dataset, model, method, rate, seed, fold, self.subset)
+            for fold in folds_of(self.dataset)
         ]
         return [planned_run(role, spec, self.dataset, self.model.weights_sha256) for spec in specs]
 
@@ -74,7 +96,7 @@ class Search:
 def searches(plan: Plan, wanted: Mapping[str, str]) -> list[Search]:
     """One search a task, model and method that fits `wanted`; none where the study does not tune.
 
-    Raises BadInput when Optuna is missing or a seed of the study is kept for trials.
+    Raises BadInput when Optuna is missing, a seed of the study is kept for trials, or its trials cannot be halved.
     """
     if plan.study.tune is None:
         return []
@@ -85,7 +107,10 @@ def searches(plan: Plan, wanted: Mapping[str, str]) -> list[Search]:
     for (task, dataset), model, method in product(plan.datasets.items(), plan.models.values(), plan.methods):
         names = {"task": task, "model": model.card.name, "method": method.spec.name}
         if all(names.get(key, value) == value for key, value in wanted.items()):
-            found.append(Search(task, dataset, plan.metrics[task], model, method, plan))
+            found += [
+                Search(task, dataset, plan.metrics[task], model, method, plan, subset)
+                for subset in subsets_of(plan.study)
+            ]
     return found
 
 

@@ -99,13 +99,13 @@ class Cell:
 
     def loss(self, logits: torch.Tensor) -> float:
         """Of the tiny batch."""
-        from clinpeft.train.loop import loss_of
+        from clinpeft.train.loss import loss_of
 
         return float(loss_of(logits, self.batch, self.kind, None))
 
     def backward(self, model: ClinicalModel) -> dict[str, torch.Tensor | None]:
         """The gradient of the tiny batch's loss, by parameter; the head's dropout is off."""
-        from clinpeft.train.loop import loss_of
+        from clinpeft.train.loss import loss_of
 
         model.train()
         model.head.eval()
@@ -136,7 +136,7 @@ def _fit(method: Method, model: ClinicalModel, kind: Kind, batch: Batch, num_ste
     import torch
 
     from clinpeft.train.engine import set_up
-    from clinpeft.train.loop import fit
+    from clinpeft.train.loop import Training, fit
     from clinpeft.train.meter import Meter
 
     has_adapter = any(value.requires_grad for value in model.backbone.parameters())
@@ -148,16 +148,14 @@ def _fit(method: Method, model: ClinicalModel, kind: Kind, batch: Batch, num_ste
         precision="fp32",
     )
     device = torch.device("cpu")
-    fit(
-        model,
-        method,
-        lambda epoch: repeat(batch, num_steps),
-        num_steps,
-        kind,
-        options,
+    training = Training(
+        model=model,
+        method=method,
+        stream=lambda epoch: repeat(batch, num_steps),
+        num_steps=num_steps,
+        kind=kind,
+        options=options,
         seed=0,
         engine=set_up(model, options, device),
-        class_weights=None,
-        judge=lambda: None,
-        meter=Meter(device),
     )
+    fit(training, lambda: None, Meter(device))

@@ -136,7 +136,7 @@ def _trains_in_float32_whatever_the_format_of_the_backbone(cell: Cell) -> str | 
     """Once a family: the kind of task changes nothing of it."""
     import torch
 
-    from clinpeft.train.loop import loss_of
+    from clinpeft.train.loss import loss_of
     from clinpeft.train.precision import computing, prepare
 
     if cell.kind != MAIN_KINDS[0]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import torch
 from torch import nn
 from torch.nn.utils.rnn import pad_sequence
 
-from clinpeft.data.batch import Batch
+from clinpeft.data.batch import Batch, Stream
 from clinpeft.models.load import ClinicalModel
+from clinpeft.train.engine import Engine
+from clinpeft.train.precision import computing
+from clinpeft.train.shares import Shares
+from clinpeft.train.state import Reached
 
 MAX_BYTES = 1 << 30
 """Of kept features; what is beyond is computed every time."""
@@ -51,6 +56,18 @@ class FrozenFeatures(nn.Module):
         if missing:
             self._computed(batch)
         return missing
+
+    def recall(self, stream: Stream, reached: Reached, engine: Engine, shares: Shares) -> None:
+        """Compute again what was kept until then, in the batches of its first time: in others the last bits would
+        differ."""
+        for number in range(reached.epoch + 1):
+            batches = itertools.islice(stream(number), reached.batches if number == reached.epoch else None)
+            own = (share for batch in batches if (share := shares.of(batch)) is not None)
+            parts = (part for share in own for part in share.parts(engine.pieces_at_once))
+            with computing(engine.precision, engine.device):
+                num_computed = sum(self.remember(part.to(engine.device)) for part in parts)
+            if number and not num_computed:
+                return
 
     def _computed(self, batch: Batch) -> torch.Tensor:
         features = features_of(self.model, batch)

@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 import psutil
@@ -43,6 +43,7 @@ class Stopwatch:
         self.stepped, self.ended = stepped, ended
         self.train_seconds = 0.0
         self.evaluate_seconds = 0.0
+        self.limit_counts_evaluation = False
 
     @contextlib.contextmanager
     def training(self) -> Iterator[None]:
@@ -61,8 +62,20 @@ class Stopwatch:
         self.ended("evaluation")
 
     def is_over(self, limit_seconds: float | None) -> bool:
-        """Whether training has taken longer than the limit."""
-        return limit_seconds is not None and self.train_seconds >= limit_seconds
+        """Whether training (and evaluation, where that counts) has taken longer than the limit."""
+        spent = self.train_seconds + (self.evaluate_seconds if self.limit_counts_evaluation else 0.0)
+        return limit_seconds is not None and spent >= limit_seconds
+
+
+class Judged(NamedTuple):
+    """One judgement of a run under way."""
+
+    step: int
+    train_seconds: float
+    evaluate_seconds: float
+    """Of the judgements before this one."""
+    score: float | None
+    """Of what the run is judged by, turned so that more is better; None where it is undefined."""
 
 
 class Meter:
@@ -78,6 +91,9 @@ class Meter:
         self.watch = Stopwatch(self._stepped, self._ended)
         self.device_peaks: dict[Phase, tuple[int, int]] = {"training": (0, 0), "evaluation": (0, 0)}
         """Bytes allocated and reserved; zeros without a GPU."""
+        self.judged: list[Judged] = []
+        """In order."""
+        self._step = 0
         self._told = stepped
         give_back_freed_memory()
         self._can_reset = _reset_peak_memory()
@@ -88,6 +104,10 @@ class Meter:
         self._is_one_machine = True
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
+
+    def judge(self, score: float | None) -> None:
+        """Note what a judgement gave, at the step and time that are now."""
+        self.judged.append(Judged(self._step, self.watch.train_seconds, self.watch.evaluate_seconds, score))
 
     def throughput(self, score_all: Callable[[], T], num_examples: int) -> tuple[T, Cost]:
         """What `score_all` returns, and examples a second while it ran (counted as evaluation)."""
@@ -125,6 +145,7 @@ class Meter:
             "peak_host_bytes": _peak_memory(),
             "device_peaks": dict(self.device_peaks),
             "energy": self._joules().model_dump(),
+            "judged": [list(one) for one in self.judged],
         }
 
     def add(self, spent: Mapping[str, Any]) -> None:
@@ -140,6 +161,7 @@ class Meter:
             self.device_peaks[phase] = max(now[0], allocated), max(now[1], reserved)
         self._peak_before = max(self._peak_before, spent["peak_host_bytes"])
         self._energy_before = Cost(**spent["energy"])
+        self.judged = [*(Judged(*one) for one in spent.get("judged", ())), *self.judged]
         self._is_one_machine = spent["machine"] == describe_machine(self.device, "fp32", 1).hardware_id
 
     def spent_beside(self, *, has_own_gpu: bool) -> dict[str, float]:
@@ -170,6 +192,7 @@ class Meter:
 
     def _stepped(self, step: int, num_steps: int, loss: float, tokens: int) -> None:
         self._energy.keep_up()
+        self._step = step
         for tell in self._told:
             tell(step, num_steps, loss, tokens)
 
