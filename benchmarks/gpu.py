@@ -122,9 +122,11 @@ def random_model(name: str) -> Any:
     from transformers import AutoModel, BertConfig
 
     from clinpeft.models.catalogue import card_from_config
-    from clinpeft.models.load import DROPOUTS, ClinicalModel, Head
+    from clinpeft.models.dropout import configure_dropout
+    from clinpeft.models.load import ClinicalModel, Head
 
-    config = BertConfig(vocab_size=30_522, **dict.fromkeys(DROPOUTS[:2], 0.0), **MODELS[name])
+    config = BertConfig(vocab_size=30_522, **MODELS[name])
+    configure_dropout(config, "none")
     card = card_from_config(name, config.to_dict(), name)
     torch.manual_seed(1)
     backbone = AutoModel.from_config(config, attn_implementation="sdpa")

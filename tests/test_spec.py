@@ -276,7 +276,13 @@ def test_a_run_id_ignores_threads_and_grouping(outside: dict[str, Any]) -> None:
         with_train(time_limit_seconds=60.0),
         with_train(subset={"total": 100}),
         with_train(subset={"total": 100, "seed": 1}),
+        with_train(subset={"total": 100, "seed": "run"}),
         with_train(privacy={"epsilon": 8.0, "delta": 1e-5}),
+        with_train(schedule="constant"),
+        with_train(time_limit_counts="everything"),
+        with_train(judge={"metric": "auroc"}),
+        with_train(order_seed=42),
+        {"validation": {"of": "half-of-test"}},
     ],
     ids=str,
 )

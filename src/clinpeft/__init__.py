@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from clinpeft.no_hub_kernels import keep_out
+
 if TYPE_CHECKING:
     from clinpeft.api import plan, results, run
     from clinpeft.spec import Study
 
 __all__ = ["Study", "plan", "results", "run"]
 __version__ = "0.1.0"
+
+keep_out()  # Before anything of ours, or a plug-in's, imports peft.
 
 
 def __getattr__(name: str) -> Any:

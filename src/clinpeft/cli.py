@@ -297,15 +297,21 @@ def run(
 
 
 @app.command()
-def status(folder: Path, as_json: Json = False) -> None:
+def status(
+    folder: Path,
+    price: Annotated[str | None, typer.Option(help="For a budget of money: own:workstation, FILE:RATE.")] = None,
+    as_json: Json = False,
+) -> None:
     """Which runs of a study are done, run, failed and why, and are left; and when it will end."""
+    from clinpeft.prices.rates import find_price
     from clinpeft.runs.progress import clock
     from clinpeft.runs.status import standing
     from clinpeft.runs.store import Store
 
-    now = standing(Store.open(folder))
+    now = standing(Store.open(folder), find_price(price) if price else None)
     if as_json:
-        print(json.dumps({"counts": now.counts, "seconds_left": now.seconds_left, "runs": now.rows}, indent=1))
+        facts = {"counts": now.counts, "seconds_left": now.seconds_left, "budget_reached": now.limit}
+        print(json.dumps({**facts, "runs": now.rows}, indent=1))
         return
     for row in now.rows:
         fold = f" · fold {row['fold']}" if row["fold"] else ""
@@ -314,7 +320,11 @@ def status(folder: Path, as_json: Json = False) -> None:
         is_open = row["status"] in {"planned", "running"}
         again = ", started again from step 0" if is_open and int(row["starts"]) > 1 else ""
         print(f"{row['run']}  {row['status']:<13} {what}" + (f"  ({why}{again})" if why or again else ""))
-    if now.seconds_left:
+    if now.counts.get("pruned"):
+        print(f"{_count(now.counts['pruned'], 'trial')} stopped early by successive halving")
+    if now.limit and (num_left := now.counts.get("planned", 0)):
+        print(f"the budget of {now.limit} is used up: {num_left} left out; raise it, and the same command goes on")
+    elif now.seconds_left:
         num_running = now.counts.get("running", 0)
         print(f"about {clock(now.seconds_left)} left with {_count(max(1, num_running), 'worker')}")
     print(", ".join(f"{count} {name}" for name, count in sorted(now.counts.items())) or "nothing planned yet")

@@ -61,9 +61,6 @@ class Work(Frozen):
     tokens: int
     """Word pieces seen in training, padding not counted."""
     best_step: int
-    epoch_scores: tuple[float | None, ...] = ()
-    """The headline metric on validation after each epoch, on at most 500 examples, turned so that more is better; null
-    where it is undefined."""
 
 
 class Truncated(Frozen):
@@ -96,7 +93,8 @@ class RunRecord(Frozen):
     run: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
     role: Literal["final", "trial", "baseline"]
     status: Status
-    """`pruned`: a trial that successive halving has stopped; no failure, and without scores."""
+    """`pruned`: a trial that successive halving has stopped; no failure, its scores are null, and curve.json has what
+    it was stopped for."""
     reason: Reason | None = None
     spec: RunSpec
     identity: Identity
@@ -112,6 +110,11 @@ class RunRecord(Frozen):
     environment: Environment | None = None
     files: dict[str, str] = Field(default_factory=dict)
     """SHA-256 of the run's other files, by path inside its folder."""
+
+    @property
+    def has_failed(self) -> bool:
+        """A trial that was stopped early has not."""
+        return self.status not in {"success", "pruned"}
 
 
 class Opened(Frozen):

@@ -16,6 +16,7 @@ SCHEMA = 1
 Kind = Literal["classification", "multilabel", "entities", "relations", "pairs"]
 Mode = Literal["fair", "paper"]
 """Of a study: methods compared on equal terms, or a publication repeated with its mistakes."""
+Dropout = Literal["none", "hidden", "model"]
 Scalar = bool | int | float | str | None
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 CostField = Literal[
@@ -247,6 +248,9 @@ class TrainOptions(Frozen):
     warmup_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.06
     early_stopping_patience: Annotated[int, Field(gt=0)] | None = 2
     """Epochs without a better validation score after which training stops; null never stops early."""
+    dropout: Dropout = "none"
+    """Of the pre-trained backbone, in training: off; that of its hidden states, as large as in its configuration; or
+    that of its attention as well (as in the 2024 study)."""
     class_weights: Literal["none", "balanced"] = "none"
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     threads: Annotated[int, Field(gt=0)] | None = None
@@ -282,7 +286,8 @@ class Halving(Frozen):
     """Successive halving (runs/halving.py): a trial that is behind the earlier ones of its search goes no further."""
 
     epochs: Annotated[int, Field(gt=0)] = 1
-    """After so many trials are compared first, then after `factor` times as many, and so on."""
+    """After so many trials are compared first, then after `factor` times as many, and so on; judgements, where
+    `train: judge` says when they are."""
     factor: Annotated[int, Field(ge=2)] = 2
     """One trial in so many goes on."""
 
@@ -396,7 +401,8 @@ class Study(Frozen):
     @model_validator(mode="after")
     def _halves_before_the_end(self) -> Self:
         halving = self.tune and self.tune.halving
-        if halving and halving.epochs >= self.train.epochs:
+        by_epochs = self.train.judge is None or self.train.judge.every_steps is None
+        if halving and by_epochs and halving.epochs >= self.train.epochs:
             raise ValueError(
                 f"'tune.halving' first compares trials after epoch {halving.epochs}, and 'train.epochs' is "
                 f"{self.train.epochs}: no trial would be stopped early"

@@ -15,6 +15,7 @@ from clinpeft.errors import UnknownName
 from clinpeft.models import catalogue as module
 from clinpeft.models import load
 from clinpeft.models.catalogue import ModelCard, Package
+from clinpeft.models.dropout import configure_dropout
 from clinpeft.models.families.base import FAMILIES, Family
 from clinpeft.models.families.bert import Bert
 from clinpeft.models.families.distilbert import DistilBert
@@ -256,6 +257,6 @@ def test_padding_that_is_seen_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_dropout_that_is_left_on_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(load, "DROPOUTS", ("attention_probs_dropout_prob", "attention_dropout"))
+    monkeypatch.setattr(load, "configure_dropout", lambda config, dropout: configure_dropout(config, "hidden"))
 
     assert broken(check_family("bert"))["draws nothing at random"].startswith("dropout: embeddings.dropout, ")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,9 +22,6 @@ if TYPE_CHECKING:
 
 
 CONFIG_FILE = "adapter_config.json"
-
-# peft imports bitsandbytes where it is installed, which then asks for kernels that nothing here uses.
-logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 
 class _PeftMethod(Method):

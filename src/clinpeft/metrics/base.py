@@ -72,10 +72,8 @@ class Metric(Frozen):
         raise NotImplementedError
 
 
-METRICS: Registry[Metric] = Registry(
-    "metric",
-    "clinpeft.metrics",
-    Metric,
-    apart=("calibration", "compare", "intervals", "net_benefit", "operating_point", "outcomes", "precision_recall")
-    + ("subgroups", "thresholds"),
-)
+APART = """
+    calibration compare intervals net_benefit operating_point outcomes precision_recall subgroups thresholds
+"""
+"""Modules beside the metrics."""
+METRICS: Registry[Metric] = Registry("metric", "clinpeft.metrics", Metric, apart=tuple(APART.split()))

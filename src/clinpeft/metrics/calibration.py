@@ -29,8 +29,16 @@ GRID = 41
 SPAN = 0.75
 """Share of the examples that the curve looks at around each point (Cleveland 1979)."""
 NULL_DRAWS = 1000
-STEPS = 25
+STEPS = 40
 """Of Newton's method at most; with separable classes it never ends, and the slope has no value."""
+SETTLED = 1e-6
+"""The step that ends it; the error left is about its square."""
+FLAT = 1e-6
+"""Mean variance of an answer below which everything is taken to be parted without error."""
+LONGEST = 4.0
+"""Of a step at first, in units of the logit's spread."""
+CELLS = 100_000
+"""Weights fitted at once: they stay in the processor's cache."""
 NO_FIT = "no finite fit: the scores part the classes without error, or are all equal"
 
 
@@ -66,8 +74,9 @@ class Calibration(Frozen):
 
     @property
     def is_off(self) -> bool:
-        """Whether the slope's or the intercept's interval excludes what is right."""
-        return _excludes(self.slope, 1.0) or _excludes(self.intercept, 0.0)
+        """Whether the slope's interval excludes 1."""
+        low, high = self.slope.low, self.slope.high
+        return low is not None and high is not None and not low <= 1 <= high
 
 
 def calibration(outcome: Outcome, *, num_resamples: int = 2000, seed: int = 0) -> Calibration | None:
@@ -96,10 +105,6 @@ def calibration(outcome: Outcome, *, num_resamples: int = 2000, seed: int = 0) -
     )
 
 
-def _excludes(score: Score, right: float) -> bool:
-    return score.low is not None and score.high is not None and not score.low <= right <= score.high
-
-
 def _losses(outcome: Outcome, num_resamples: int, seed: int) -> tuple[Score, Score, Score]:
     probability, happened = outcome.probability, outcome.happened.astype(np.float64)
     kept = np.clip(probability, SMALLEST, 1 - SMALLEST)
@@ -125,19 +130,21 @@ def _three_losses(sums: Floats) -> tuple[Floats, Floats, Floats]:
 def _recalibration(outcome: Outcome, num_resamples: int, seed: int) -> tuple[Score, Score]:
     """Intercept at slope 1, and slope, of a logistic regression of the outcome on the logit."""
     logit = logits(outcome.probability)
+    unit = max(float(logit.std()), 1e-9)
+    powers = np.stack([np.ones_like(logit), logit / unit, (logit / unit) ** 2], axis=1)
     happened = outcome.happened.astype(np.float64)
-    once = np.ones((1, len(outcome)))
-    start = np.array([0.0, 1.0])
-    fitted = _fit(logit, happened, once, np.tile(start, (1, 1)))
-    shift = _fit_intercept(logit, happened, once, np.zeros(1))
-    slopes, shifts = [np.zeros(0)], [np.zeros(0)]
-    first = fitted[0] if np.isfinite(fitted).all() else start
-    for weights in weightings(outcome.subjects, num_resamples, seed):
-        slopes.append(_fit(logit, happened, weights, np.tile(first, (len(weights), 1)))[:, 1])
-        shifts.append(_fit_intercept(logit, happened, weights, np.full(len(weights), shift[0])))
+    once, share = np.ones((1, len(outcome))), happened.mean()
+    values, drawn = [], []
+    for start, is_free in (((0.0, unit), False), ((np.log(share / (1 - share)), 0.0), True)):
+        (value,) = _fit(powers, happened, once, np.array(start), is_free)
+        near = value if np.isfinite(value).all() else np.array(start)
+        pieces = weightings(outcome.subjects, num_resamples, seed, cells=CELLS)
+        fits = [_fit(powers, happened, weights, near, is_free) for weights in pieces]
+        values.append(value)
+        drawn.append(np.concatenate([np.zeros((0, 2)), *fits]))
     return (
-        summary(float(shift[0]), np.concatenate(shifts), outcome.subjects, NO_FIT),
-        summary(float(fitted[0, 1]), np.concatenate(slopes), outcome.subjects, NO_FIT),
+        summary(float(values[0][0]), drawn[0][:, 0], outcome.subjects, NO_FIT),
+        summary(float(values[1][1]) / unit, drawn[1][:, 1] / unit, outcome.subjects, NO_FIT),
     )
 
 
@@ -147,41 +154,39 @@ def logits(probability: Floats) -> Floats:
     return np.asarray(np.log(kept) - np.log1p(-kept))
 
 
-def _fit(logit: Floats, happened: Floats, weights: Floats, start: Floats) -> Floats:
-    """[B, 2]: intercept and slope of each weighting by Newton's method; NaN where it does not settle."""
-    beta, is_settled = start.copy(), np.zeros(len(weights), dtype=bool)
+def _fit(powers: Floats, happened: Floats, weights: Floats, start: Floats, is_free: bool) -> Floats:
+    """[B, 2]: intercept and slope of each weighting by Newton's method; NaN where it does not settle.
+
+    powers: [n, 3], the logit to the power of 0, 1 and 2; is_free: whether the slope moves from where it starts. Where a
+    step turns back, the next ones are held shorter, for with certain scores Newton's own overshoot.
+    """
+    beta, longest = np.tile(start, (len(weights), 1)), np.full((len(weights), 1), LONGEST)
+    before, is_settled = np.zeros_like(beta), np.zeros(len(weights), dtype=bool)
+    wanted = weights @ (powers[:, :2] * happened[:, None])
     for _ in range(STEPS):
-        mean = _sigmoid(beta[:, [0]] + beta[:, [1]] * logit)
-        off = weights * (happened - mean)
-        spread = weights * mean * (1 - mean)
-        gradient = np.stack([off.sum(axis=1), off @ logit], axis=1)
-        a, b, c = spread.sum(axis=1), spread @ logit, spread @ logit**2
-        determinant = a * c - b**2
-        with np.errstate(divide="ignore", invalid="ignore"):
-            step = (
-                np.stack([c * gradient[:, 0] - b * gradient[:, 1], a * gradient[:, 1] - b * gradient[:, 0]], axis=1)
-                / determinant[:, None]
-            )
-        is_settled = np.abs(step).max(axis=1) < 1e-8
-        beta += np.clip(np.nan_to_num(step, nan=0.0), -5, 5)
+        mean = _sigmoid(beta @ powers[:, :2].T)
+        weighed = weights * mean
+        curvature = (weighed - weighed * mean) @ powers
+        step = _newton(wanted - weighed @ powers[:, :2], curvature, is_free)
+        is_settled = (np.abs(step).max(axis=1) < SETTLED) & (curvature[:, 0] > FLAT * weights.sum(axis=1))
+        step = np.nan_to_num(step, nan=0.0, posinf=0.0, neginf=0.0)
+        turns = (step * before).sum(axis=1, keepdims=True) < 0
+        longest = np.where(turns, longest / 2, longest)
+        before = np.clip(step, -longest, longest)
+        beta += before
         if is_settled.all():
             break
     return np.where(is_settled[:, None], beta, np.nan)
 
 
-def _fit_intercept(logit: Floats, happened: Floats, weights: Floats, start: Floats) -> Floats:
-    """[B]: the shift of all logits that makes the mean probability the observed share."""
-    shift, is_settled = start.copy(), np.zeros(len(weights), dtype=bool)
-    for _ in range(STEPS):
-        mean = _sigmoid(shift[:, None] + logit)
-        spread = (weights * mean * (1 - mean)).sum(axis=1)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            step = (weights * (happened - mean)).sum(axis=1) / spread
-        is_settled = np.abs(step) < 1e-8
-        shift += np.clip(np.nan_to_num(step, nan=0.0), -5, 5)
-        if is_settled.all():
-            break
-    return np.where(is_settled, shift, np.nan)
+def _newton(gradient: Floats, curvature: Floats, is_free: bool) -> Floats:
+    """[B, 2]; not finite where the curvature vanishes."""
+    a, b, c = curvature.T
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        if not is_free:
+            return np.stack([gradient[:, 0] / a, np.zeros_like(a)], axis=1)
+        moves = [c * gradient[:, 0] - b * gradient[:, 1], a * gradient[:, 1] - b * gradient[:, 0]]
+        return np.asarray(np.stack(moves, axis=1) / (a * c - b**2)[:, None])
 
 
 def _sigmoid(x: Floats) -> Floats:

@@ -58,11 +58,13 @@ def resampled(
     return _resampled({"metric": metric}, predictions, num_resamples, seed)[1]["metric"]
 
 
-def weightings(subjects: Sequence[str], num_resamples: int, seed: int = 0) -> Iterator[Floats]:
-    """`resample_weights` a few resamples at a time, so that many examples do not fill the memory."""
+def weightings(subjects: Sequence[str], num_resamples: int, seed: int = 0, *, cells: int = CELLS) -> Iterator[Floats]:
+    """`resample_weights` a few resamples at a time, so that many examples do not fill the memory; at most `cells`
+    weights at once, but at least one resample."""
     names, of_example = np.unique(np.asarray(subjects, dtype=str), return_inverse=True)
     counts = _subject_counts(len(names), num_resamples, seed)
-    return (counts[rows][:, of_example].astype(np.float64) for rows in _pieces(counts, len(of_example)))
+    pieces = _pieces(counts, len(of_example), cells)
+    return (counts[rows][:, of_example].astype(np.float64) for rows in pieces)
 
 
 def totals(
@@ -142,8 +144,8 @@ def _bootstrap(
     }
 
 
-def _pieces(counts: npt.NDArray[np.uint16], width: int) -> Iterator[slice]:
-    step = max(1, CELLS // max(1, width))
+def _pieces(counts: npt.NDArray[np.uint16], width: int, cells: int = CELLS) -> Iterator[slice]:
+    step = max(1, cells // max(1, width))
     return (slice(start, start + step) for start in range(0, len(counts), step))
 
 

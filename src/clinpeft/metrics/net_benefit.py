@@ -18,6 +18,9 @@ from clinpeft.metrics.outcomes import Outcome
 THRESHOLDS = tuple(step / 100 for step in range(1, 51))
 """1 % to 50 %, stated beforehand: where a false alarm costs less than a missed case."""
 
+ROUNDING = 1e-12
+"""A difference in net benefit that is none."""
+
 
 class DecisionCurve(Frozen):
     """Net benefit per example at each threshold probability; treating nobody is 0 everywhere."""
@@ -34,7 +37,9 @@ class DecisionCurve(Frozen):
     def useful(self) -> tuple[float, float] | None:
         """The longest stretch of thresholds at which the model is better than treating everybody and than treating
         nobody, by its mean; None when there is none."""
-        is_better = [mine > max(0.0, everybody) for mine, everybody in zip(self.model, self.treat_all, strict=True)]
+        is_better = [
+            mine > max(0.0, everybody) + ROUNDING for mine, everybody in zip(self.model, self.treat_all, strict=True)
+        ]
         best, start = (0, 0), 0
         for place, better in enumerate((*is_better, False)):
             if better:

@@ -15,17 +15,12 @@ from clinpeft.data.long_text import WindowPooling
 from clinpeft.errors import BadInput
 from clinpeft.models.attention import register
 from clinpeft.models.catalogue import ModelCard, ResolvedModel
+from clinpeft.models.dropout import configure_dropout, suit_dropout
 from clinpeft.models.weights import WEIGHTS, holds
 from clinpeft.models.windows import WindowPool, window_pooling_of
-from clinpeft.spec import Kind
+from clinpeft.spec import Dropout, Kind
 
 Pooling = Literal["mean", "first", "last", "words", "markers"]
-
-DROPOUTS = (
-    *("attention_probs_dropout_prob", "hidden_dropout_prob", "attention_dropout", "dropout"),
-    *("hidden_dropout", "dropout_rate", "embedding_dropout", "mlp_dropout"),
-)
-"""What the families' configurations call the backbone's dropout."""
 
 
 class Head(nn.Module):
@@ -149,15 +144,13 @@ def load(
     seed: int,
     device: torch.device | None = None,
     long_text: str = "truncate",
+    dropout: Dropout = "none",
 ) -> ClinicalModel:
     """The backbone in float32 with a fresh head; `seed` fixes the head's initial weights, `device` (by default the CPU)
-    is where it will compute, and is not moved to.
-
-    The backbone's dropout is off for every method (docs/decisions/0006-dropout.md): on a CPU it costs up to half of the
-    time.
+    is where it will compute, and is not moved to; dropout: which of the backbone's own stays on in training.
     """
     pooling = pooling_of(kind, model.card)
-    backbone, has_pooler = _load_backbone(model, device, wants_pooler=pooling == "first")
+    backbone, has_pooler = _load_backbone(model, device, dropout, wants_pooler=pooling == "first")
     windows = window_pooling_of(kind, long_text)
     return _with_head(backbone, model.card, pooling, num_labels, seed, has_pooler=has_pooler, windows=windows)
 
@@ -170,7 +163,7 @@ def from_config(
     Under `torch.device("meta")` it takes no memory: for counting.
     """
     family, pooling = card.architecture(), pooling_of(kind, card)
-    _prepare(config, card, None)
+    _prepare(config, card, None, "none")
     torch.manual_seed(backbone_seed)
     if family.model_class is None:
         from transformers import AutoModel
@@ -210,7 +203,9 @@ def _with_head(
     return ClinicalModel(backbone, head, card)
 
 
-def _load_backbone(model: ResolvedModel, device: torch.device | None, *, wants_pooler: bool) -> tuple[nn.Module, bool]:
+def _load_backbone(
+    model: ResolvedModel, device: torch.device | None, dropout: Dropout, *, wants_pooler: bool
+) -> tuple[nn.Module, bool]:
     from transformers import AutoConfig
     from transformers.utils import logging
 
@@ -218,7 +213,7 @@ def _load_backbone(model: ResolvedModel, device: torch.device | None, *, wants_p
     logging.disable_progress_bar()
     card, family = model.card, model.card.architecture()
     config = AutoConfig.from_pretrained(model.folder, local_files_only=True)
-    _prepare(config, card, device)
+    _prepare(config, card, device, dropout)
     keeps_pooler = wants_pooler and family.pooler is not None and holds(model.folder, f"{family.pooler}.weight")
     try:
         backbone, loading = _backbone_class(card).from_pretrained(
@@ -244,6 +239,7 @@ def _load_backbone(model: ResolvedModel, device: torch.device | None, *, wants_p
         # MobileBERT reads each piece with its neighbours': the last one's logits would depend on the padding.
         with torch.no_grad():
             backbone.get_input_embeddings().weight[config.pad_token_id] = 0.0
+    suit_dropout(backbone, dropout, device)
     return backbone, keeps_pooler
 
 
@@ -253,17 +249,15 @@ def _backbone_class(card: ModelCard) -> Any:
     return getattr(transformers, card.architecture().model_class or "AutoModel")
 
 
-def _prepare(config: Any, card: ModelCard, device: torch.device | None) -> None:
-    """The card's number of layers, no dropout, no cache of keys and values, and who computes the attention."""
+def _prepare(config: Any, card: ModelCard, device: torch.device | None, dropout: Dropout) -> None:
+    """The card's number of layers, its dropout, no cache of keys and values, and who computes the attention."""
     family = card.architecture()
     setattr(config, family.num_layers, card.num_layers)
-    for name in DROPOUTS:
-        if hasattr(config, name):
-            setattr(config, name, 0.0)
     config.use_cache = False
-    on_cpu = device is None or device.type == "cpu"
+    has_dropout = configure_dropout(config, dropout)
+    is_ours = family.calls_attention_interface and not has_dropout and (device is None or device.type == "cpu")
     # What transformers chooses for None: torch's fused attention for all architectures that have it.
-    config._attn_implementation = register() if family.calls_attention_interface and on_cpu else None
+    config._attn_implementation = register() if is_ours else None
 
 
 def count_parameters(model: ClinicalModel) -> Sizes:

@@ -72,7 +72,7 @@ def analyse(loaded: Sequence[LoadedStudy], only: Mapping[str, str] | None = None
     select = loaded[0].study.select
     paired = contrasts(found)
     rows = _with_front([row for configuration in found for row in _rows(configuration)], select.cost, paired)
-    failed = sorted((run.record for _, run in runs if run.record.status != "success"), key=lambda record: record.run)
+    failed = sorted((run.record for _, run in runs if run.record.has_failed), key=lambda record: record.run)
     results = Results(
         study=_study(loaded),
         rows=tuple(rows),

@@ -37,6 +37,7 @@ def caveats(
         *_failed(runs),
         *_missing(loaded, runs, only),
         *_unfinished_searches(loaded, runs, only),
+        *_stopped_early(runs),
         *_undefined(configurations, rows),
         *_folds(configurations),
         *_truncated(configurations),
@@ -146,7 +147,7 @@ def _one_seed(rows: Sequence[ResultRow]) -> Iterator[str]:
 
 
 def _failed(runs: Sequence[tuple[LoadedStudy, LoadedRun]]) -> Iterator[str]:
-    statuses = Counter(run.record.status for _, run in runs if run.record.status != "success")
+    statuses = Counter(run.record.status for _, run in runs if run.record.has_failed)
     if statuses:
         kinds = ", ".join(f"{number} {status.replace('_', ' ')}" for status, number in sorted(statuses.items()))
         yield (
@@ -204,6 +205,15 @@ def _unfinished_searches(
                 f"{len(short)} of the {len(asked)} searches of {study.name} have not had all their trials: "
                 f"{_why_absent(study)}. They chose nothing ({listed(short, 3)})."
             )
+
+
+def _stopped_early(runs: Sequence[tuple[LoadedStudy, LoadedRun]]) -> Iterator[str]:
+    trials = [run.record.status for _, run in runs if run.record.role == "trial"]
+    if number := trials.count("pruned"):
+        yield (
+            f"{number} of {count(len(trials), 'trial')} were stopped early by successive halving: each was behind the "
+            "earlier ones of its search. They chose nothing; trained to the end, one might have come from behind."
+        )
 
 
 def _why_absent(study: Study) -> str:

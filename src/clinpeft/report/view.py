@@ -131,7 +131,7 @@ def page(loaded: Sequence[LoadedStudy], results: Results, only: Mapping[str, str
         warnings=[warning for warning in results.warnings if warning not in grave],
         tasks=tasks,
         runs=lines,
-        failures=[line for line in lines if line.run.record.status != "success"],
+        failures=[line for line in lines if line.run.record.has_failed],
         environments=_environments(runs),
         versions=_versions(runs),
         glossary=_glossary(results),

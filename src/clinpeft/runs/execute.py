@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,17 +19,17 @@ from clinpeft.files import require_free, sha256_file, stopping_when_disk_fails
 from clinpeft.methods.base import Method
 from clinpeft.models.catalogue import ResolvedModel
 from clinpeft.models.load import ClinicalModel, count_parameters
-from clinpeft.record import Cost, Environment, Parameters, Reason, RunRecord, Status, Truncated, Work
-from clinpeft.runs.curves import write_curve
+from clinpeft.record import Cost, Environment, Parameters, Reason, RunRecord, Score, Status, Truncated, Work
 from clinpeft.runs.crew import Asked, Crew, MateLost, crew_for
+from clinpeft.runs.curves import write_curve
 from clinpeft.runs.grid import PlannedRun
+from clinpeft.runs.halving import never
 from clinpeft.runs.progress import Pulse
 from clinpeft.runs.scoring import in_float32, write_and_score
-from clinpeft.runs.setup import set_out
+from clinpeft.runs.setup import Ready, set_out
 from clinpeft.train.baselines import fit_baseline
 from clinpeft.train.checkpoint import Checkpoints
-from clinpeft.train.engine import Engine
-from clinpeft.train.loop import Diverged, fit
+from clinpeft.train.loop import Diverged, Fitted, fit
 from clinpeft.train.machine import describe_machine
 from clinpeft.train.meter import Meter, folder_bytes, latency, length_around, training_flops
 
@@ -50,6 +51,8 @@ class Job:
     keeps_weights: bool
     checkpoints: Checkpoints | None = None
     """Where the training is saved from time to time, and gone on from; None: nowhere."""
+    is_behind: Callable[[Sequence[float | None]], bool] = never
+    """Whether a run with these scores of its judgements is to be stopped."""
 
 
 def execute(job: Job, folder: Path) -> RunRecord:
@@ -87,8 +90,18 @@ def _train_with(crew: Crew, job: Job, resolved: ResolvedModel, folder: Path, sav
     ready = set_out(spec, job.dataset, resolved, Pulse(spec.describe()), pinned=pinned, num_processes=crew.size)
     training, model, meter, predict = ready.training, ready.training.model, ready.meter, ready.predict
     splits, encoded, lengths = ready.prepared.splits, ready.prepared.encoded, ready.lengths
-    fitted = fit(ready.between_judgements, ready.judge(job.metric), meter, job.checkpoints, saved, crew.join(model))
+    fitted = fit(
+        ready.between_judgements,
+        ready.judge(job.metric),
+        meter,
+        job.checkpoints,
+        saved,
+        crew.join(model),
+        lambda: job.is_behind([one.score for one in meter.judged]),
+    )
     crew.part(meter)
+    if fitted.is_pruned:
+        return _pruned(job, folder, ready, fitted)
 
     with meter.watch.evaluating():
         validation = predict(splits["validation"], encoded["validation"])
@@ -120,9 +133,28 @@ def _train_with(crew: Crew, job: Job, resolved: ResolvedModel, folder: Path, sav
             "parameters": Parameters(**vars(count_parameters(model))),
             "cost": cost,
             "work": Work(**fitted.work()),
-            "environment": _environment(training.engine, max(lengths) * ready.most_windows, spec.train.batch_size),
+            "environment": _environment(ready),
             "files": _hashes(folder),
         }
+    )
+
+
+def _pruned(job: Job, folder: Path, ready: Ready, fitted: Fitted) -> RunRecord:
+    """Of a trial that was stopped early; it is not scored, so that nobody takes it for the best."""
+    planned = job.planned
+    write_curve(folder, ready.judged_by(job.metric), ready.meter.judged)
+    return RunRecord(
+        run=planned.run,
+        role=planned.role,
+        status="pruned",
+        spec=planned.spec,
+        identity=planned.identity,
+        parameters=Parameters(**vars(count_parameters(ready.training.model))),
+        scores={job.metric: Score(value=None, num_subjects=0, reason="stopped early by successive halving")},
+        cost=ready.meter.costs(),
+        work=Work(**fitted.work()),
+        environment=_environment(ready),
+        files=_hashes(folder),
     )
 
 
@@ -150,8 +182,9 @@ def _baseline(job: Job, folder: Path) -> RunRecord:
     )
 
 
-def _environment(engine: Engine, longest: int, batch_size: int) -> Environment:
-    micro_batch = engine.micro_batch(longest, batch_size)
+def _environment(ready: Ready) -> Environment:
+    engine = ready.training.engine
+    micro_batch = engine.micro_batch(max(ready.lengths) * ready.most_windows, ready.training.options.batch_size)
     return describe_machine(
         engine.device, engine.precision, micro_batch, engine=engine.describe(), processes=engine.num_processes
     )

@@ -9,6 +9,7 @@ from typing import Literal
 
 from clinpeft.data.dataset import TaskDataset
 from clinpeft.errors import BadInput
+from clinpeft.frozen import Frozen
 from clinpeft.models.catalogue import ModelCard, ResolvedModel
 from clinpeft.runs.find import Found, FoundMethod
 from clinpeft.spec import Identity, MethodSpec, RunSpec, Study, Subset, TrainOptions, run_id
@@ -19,6 +20,15 @@ KEYS = ("task", "model", "method", "seed", "fold")
 """What `--only` may name of a run."""
 
 
+class Rival(Frozen):
+    """An earlier trial of a search."""
+
+    scores: tuple[float | None, ...]
+    """Of its judgements, more being better; null where the metric was undefined."""
+    is_whole: bool
+    """Whether it has ended by itself; then its best counts to the end."""
+
+
 @dataclass(frozen=True)
 class PlannedRun:
     """One run of a study."""
@@ -27,9 +37,8 @@ class PlannedRun:
     role: Literal["final", "trial", "baseline"]
     spec: RunSpec
     identity: Identity
-    rivals: tuple[tuple[float | None, ...], ...] | None = None
-    """The earlier trials that a trial is compared with while it trains (runs/halving.py): what each had scored after
-    every epoch. No part of its identity."""
+    rivals: tuple[Rival, ...] | None = None
+    """Those that a trial is compared with while it trains (runs/halving.py); no part of its identity."""
 
 
 @dataclass(frozen=True)
@@ -152,9 +161,7 @@ def _runs(found: Found, task: str, dataset: TaskDataset) -> Iterator[PlannedRun]
     for name, fold, subset in product(study.baselines, folds, subsets):
         spec = run_spec(study, task, dataset, "none", MethodSpec(name=name), 1.0, study.seeds[0], fold, subset)
         yield planned_run("baseline", spec, dataset, None)
-    for model, method, subset, seed, fold in product(
-        found.models.values(), found.methods, subsets, study.seeds, folds
-    ):
+    for model, method, subset, seed, fold in product(found.models.values(), found.methods, subsets, study.seeds, folds):
         rate = default_rate(study, method, model.card)
         spec = run_spec(study, task, dataset, model.card.name, method.spec, rate, seed, fold, subset)
         yield planned_run("final", spec, dataset, model.weights_sha256)

@@ -73,6 +73,8 @@ def clock(seconds: float) -> str:
 
 
 def _result(record: RunRecord) -> str:
+    if record.status == "pruned":
+        return f"behind after step {record.work.steps}" if record.work else "behind"
     if record.status != "success":
         return f"{record.status}: {record.reason.code if record.reason else 'no reason'}"
     name, score = next(iter(record.scores.items()))

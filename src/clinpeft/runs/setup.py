@@ -101,7 +101,7 @@ def set_out(
 
     meter = Meter(device, *stepped)
     meter.watch.limit_counts_evaluation = options.time_limit_counts == "everything"
-    model = load(resolved, card.kind, num_outputs(card), spec.seed, device, options.long_text)
+    model = load(resolved, card.kind, num_outputs(card), spec.seed, device, options.long_text, options.dropout)
     num_steps = options.planned_steps(len(train))
     model = method.apply(model, resolved.card, Context(spec.seed, card.kind, num_steps, lambda: stream(0)))
     longest = max(len(window.input_ids) for item in train for window in item.windows)

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from clinpeft.prices.rates import Price
+from clinpeft.runs.budget import Purse
 from clinpeft.runs.store import Store
 
 Row = dict[str, str]
@@ -24,6 +26,8 @@ class Standing:
     """The index's, as things are now: `running` where a worker has the run, with its name under `worker`."""
     seconds_left: float | None
     """Until the last run ends, with as many workers as now (one, if none); None before a model's run has ended."""
+    limit: str | None = None
+    """Of the study's budget, in words, when it is reached: what is left is left out."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -31,8 +35,11 @@ class Standing:
         return dict(Counter(row["status"] for row in self.rows))
 
 
-def standing(store: Store) -> Standing:
-    """How the study in a folder stands. Reads the index, what ended since, the leases and the journal; no weights."""
+def standing(store: Store, price: Price | None = None) -> Standing:
+    """How the study in a folder stands. Reads the index, what ended since, the leases and the journal; no weights.
+
+    price: what an hour costs, for a budget of money; without it nothing is said of that.
+    """
     holders, starts = store.holders(), store.journal.starts()
     rows = []
     for row in store.index():
@@ -42,7 +49,16 @@ def standing(store: Store) -> Standing:
         if row["status"] == "planned" and row["run"] in holders:
             row |= {"status": "running", "worker": holders[row["run"]].name}
         rows.append(row)
-    return Standing(rows, _seconds_left(rows))
+    return Standing(rows, _seconds_left(rows), _limit(store, price))
+
+
+def _limit(store: Store, price: Price | None) -> str | None:
+    budget = store.study.budget
+    if budget is None or (budget.money is not None and price is None):
+        return None
+    purse = Purse(budget, price)
+    purse.add(store.records())
+    return purse.reached()
 
 
 def _seconds_left(rows: Sequence[Row]) -> float | None:

@@ -259,7 +259,7 @@ class Store:
         return self.folder / "leases" / run
 
     def _note_end(self, run: str, record: RunRecord | None, lease: int | None) -> None:
-        event: EventName = "finished" if record is not None and record.status == "success" else "failed"
+        event: EventName = "failed" if record is None or record.has_failed else "finished"
         self.journal.append(event, run, lease=lease, worker=Worker.this().name)
 
     def _settle(self) -> None:

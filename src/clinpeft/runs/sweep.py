@@ -19,10 +19,11 @@ from clinpeft.runs.budget import Purse, breadth_first
 from clinpeft.runs.edits import edits
 from clinpeft.runs.find import find
 from clinpeft.runs.grid import Plan, PlannedRun, may_fit, nothing_fits, only, plan
+from clinpeft.runs.halving import is_judged_by, still_holds
 from clinpeft.runs.progress import Progress
 from clinpeft.runs.store import STUDY, Store
 from clinpeft.runs.test_labels import open_test, read_test, who
-from clinpeft.runs.tune import Search, searches, trials, tuned_runs, winner
+from clinpeft.runs.tune import Search, have_ended, searches, trials, tuned_runs, winner
 from clinpeft.runs.worker import DESK, Place, job_of, place_of, work_off
 from clinpeft.spec import Study
 from clinpeft.train.energy import EnergyMeter, rated_watts
@@ -114,9 +115,11 @@ def _tell_of_edits(store: Store, study: Study) -> None:
         print(f"the study was edited since it last ran: {'; '.join(edited)}", file=sys.stderr, flush=True)
 
 
-def _is_done(store: Store, run: PlannedRun, metric: str, retry_failed: bool) -> bool:
-    """A success counts while its files are sound and its epoch was chosen by `metric`; a failure counts unless it may
-    be retried. A record that cannot be read is damaged, and is removed."""
+def _is_done(store: Store, run: PlannedRun, planned: Plan, retry_failed: bool) -> bool:
+    """A success counts while its files are sound and its epoch was chosen by the task's metric, a trial stopped early
+    while the study would stop it there; a failure counts unless it may be retried. A record that cannot be read is
+    damaged, and is removed."""
+    study, metric = planned.study, planned.metrics[run.spec.task]
     try:
         record = store.record(run.run)
     except BadInput:
@@ -125,7 +128,9 @@ def _is_done(store: Store, run: PlannedRun, metric: str, retry_failed: bool) -> 
     if record is None:
         return False
     if record.status == "success":
-        return next(iter(record.scores), None) == metric and store.is_sound(run.run)
+        return is_judged_by(metric, record) and store.is_sound(run.run)
+    if record.status == "pruned":
+        return store.is_sound(run.run) and still_holds(run, store, study, metric)
     return record.status != "interrupted" and not retry_failed
 
 
@@ -165,7 +170,7 @@ class _Stages:
         return self.store.record(run)
 
     def _is_done(self, run: PlannedRun) -> bool:
-        return _is_done(self.store, run, self.planned.metrics[run.spec.task], self.retry_failed)
+        return _is_done(self.store, run, self.planned, self.retry_failed)
 
     def _note(self, missing: Sequence[PlannedRun]) -> None:
         anew = {run.run for run in missing if self.store.has_ended(run.run)}
@@ -211,9 +216,9 @@ def _settled(store: Store, run: PlannedRun, lost: Lost | None) -> RunRecord:
 def _tune(stages: _Stages, found: Sequence[Search], wanted: Mapping[str, str]) -> list[PlannedRun]:
     """Search, all searches side by side and trial by trial, then train the final runs; those are returned."""
     while True:
-        rounds = [list(trials(search, stages.record)) for search in found]
+        rounds = [list(trials(search, stages.store)) for search in found]
         latest = [run for numbered in rounds for run in numbered[-1]]
-        if all(stages.record(run.run) for run in latest):
+        if all(have_ended(search, numbered[-1], stages.store) for search, numbered in zip(found, rounds, strict=True)):
             break
         was_over = stages.is_over()
         stages.carry_out(latest, "trial")  # What the budget leaves out is noted as planned.
@@ -221,7 +226,7 @@ def _tune(stages: _Stages, found: Sequence[Search], wanted: Mapping[str, str]) -
             break
     stages.known |= {run.run: run for numbered in rounds for runs in numbered for run in runs}
     seeds = [seed for seed in stages.planned.study.seeds if wanted.get("seed", str(seed)) == str(seed)]
-    best = [(search, winner(search, stages.record)) for search in found]
+    best = [(search, winner(search, stages.store)) for search in found]
     final = [run for search, trial in best if trial is not None for run in tuned_runs(search, trial, seeds)]
     final = [run for run in final if run.run not in stages.known]
     if found:

@@ -6,19 +6,22 @@ so a search that was cut off goes on where it was, and a second look at a finish
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import product
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal
 
 from clinpeft.data.dataset import TaskDataset
 from clinpeft.errors import BadInput
+from clinpeft.frozen import fingerprint
 from clinpeft.metrics.base import METRICS
 from clinpeft.models.catalogue import ResolvedModel
 from clinpeft.record import RunRecord
 from clinpeft.runs.find import FoundMethod
-from clinpeft.runs.grid import Plan, PlannedRun, default_rate, folds_of, planned_run, run_spec, subsets_of
+from clinpeft.runs.grid import Plan, PlannedRun, Rival, default_rate, folds_of, planned_run, run_spec, subsets_of
+from clinpeft.runs.halving import reached, rival_of, still_holds
+from clinpeft.runs.store import Store
 from clinpeft.spec import MethodSpec, Scalar, Subset, Tune
 
 if TYPE_CHECKING:
@@ -30,9 +33,6 @@ RATE = "learning_rate"
 TRIAL_SEED = 2**32 - 1
 """Of every trial. No final run has it, so none is chosen for its luck."""
 
-RecordOf = Callable[[str], RunRecord | None]
-"""A run's record by its id; None when it has not ended."""
-
 
 @dataclass(frozen=True)
 class Trial:
@@ -43,6 +43,8 @@ class Trial:
     """More being better; None when a run failed, was pruned or has no score."""
     records: tuple[RunRecord, ...]
     """One a fold."""
+    reached: dict[int, float]
+    """Where it was stopped early: after how many judgements, and its best until then. The sampler learns from it."""
 
 
 @dataclass(frozen=True)
@@ -73,13 +75,12 @@ class Search:
             return None
         return fmean(values) if METRICS.get(self.metric).higher_is_better else -fmean(values)
 
-    def rivals(self, trials: Sequence[Trial]) -> tuple[Curve, ...] | None:
+    def rivals(self, ended: Sequence[Trial], store: Store) -> tuple[Rival, ...] | None:
         """What a trial after these is compared with; None where all are trained to their end."""
         if self.budget.halving is None:
             return None
-        num_epochs = self.plan.study.train.epochs
-        curves = [curve_of(record, num_epochs) for trial in trials for record in trial.records]
-        return tuple(curve for curve in curves if curve is not None)
+        rivals = [rival_of(record, store, self.metric) for trial in ended for record in trial.records]
+        return tuple(rival for rival in rivals if rival is not None)
 
     def runs(self, chosen: Mapping[str, Scalar], seed: int, role: Literal["trial", "final"]) -> list[PlannedRun]:
         """With these values of rate and options, one run a fold."""
@@ -111,33 +112,43 @@ def searches(plan: Plan, wanted: Mapping[str, str]) -> list[Search]:
                 Search(task, dataset, plan.metrics[task], model, method, plan, subset)
                 for subset in subsets_of(plan.study)
             ]
+    if plan.study.tune.halving is not None:
+        _refuse_what_cannot_be_halved(found)
     return found
 
 
-def trials(search: Search, record_of: RecordOf) -> Iterator[list[PlannedRun]]:
+def have_ended(search: Search, runs: Sequence[PlannedRun], store: Store) -> bool:
+    """Whether the runs of a trial have records that count: of one pruned by other rules than today's none does."""
+    return _records(search, runs, store) is not None
+
+
+def trials(search: Search, store: Store) -> Iterator[list[PlannedRun]]:
     """The runs of each trial that has ended, and of the next one; of all when the search is over.
 
     Which comes next follows from the records of those before it, and from nothing else.
     """
-    ended: list[tuple[dict[str, Scalar], float | None]] = []
+    ended: list[Trial] = []
+    first: dict[str, PlannedRun] = {}
     for number in range(search.budget.trials):
-        chosen = _suggest(search, number, ended)
-        runs = search.runs(chosen, TRIAL_SEED, "trial")
+        chosen, rivals = _suggest(search, number, ended), search.rivals(ended, store)
+        runs = [replace(run, rivals=rivals) for run in search.runs(chosen, TRIAL_SEED, "trial")]
+        # Of two trials with the same values the second is the first, compared with what that was compared with.
+        runs = [first.setdefault(run.run, run) for run in runs]
         yield runs
-        records = _records(runs, record_of)
+        records = _records(search, runs, store)
         if records is None:
             return
-        ended.append((chosen, search.value(records)))
+        ended.append(Trial(chosen, search.value(records), tuple(records), reached(records, store)))
 
 
-def winner(search: Search, record_of: RecordOf) -> PlannedRun | None:
+def winner(search: Search, store: Store) -> PlannedRun | None:
     """A run of the best trial of a search that is over; None while it is not, or when no trial has a score.
 
     Of equals the earlier counts.
     """
     scored = []
-    for runs in trials(search, record_of):
-        records = _records(runs, record_of)
+    for runs in trials(search, store):
+        records = _records(search, runs, store)
         if records is None:
             return None
         if (value := search.value(records)) is not None:
@@ -151,13 +162,21 @@ def tuned_runs(search: Search, best: PlannedRun, seeds: Sequence[int]) -> list[P
     return [run for seed in seeds for run in search.runs(chosen, seed, "final")]
 
 
-def _records(runs: Sequence[PlannedRun], record_of: RecordOf) -> list[RunRecord] | None:
+def _records(search: Search, runs: Sequence[PlannedRun], store: Store) -> list[RunRecord] | None:
     """Of all of them; None while one is missing."""
-    records = [record for run in runs if (record := record_of(run.run)) is not None]
+    found = [(run, store.record(run.run)) for run in runs]
+    records = [record for run, record in found if record and _counts(search, run, record, store)]
     return records if len(records) == len(runs) else None
 
 
-def _suggest(search: Search, number: int, ended: Sequence[tuple[dict[str, Scalar], float | None]]) -> dict[str, Scalar]:
+def _counts(search: Search, run: PlannedRun, record: RunRecord, store: Store) -> bool:
+    """What trials are compared with must be as it was, and a decision one that the study would make again."""
+    if search.budget.halving is not None and not store.is_sound(run.run):
+        return False
+    return record.status != "pruned" or still_holds(run, store, search.plan.study, search.metric)
+
+
+def _suggest(search: Search, number: int, ended: Sequence[Trial]) -> dict[str, Scalar]:
     """The values of trial `number`: first the defaults, then a few at random, then where better ones are likely.
 
     The random ones are the same for every method, so that none draws luckier ones.
@@ -171,9 +190,10 @@ def _suggest(search: Search, number: int, ended: Sequence[tuple[dict[str, Scalar
     num_random = max(2, search.budget.trials // 2)
     sampler = optuna.samplers.TPESampler(seed=number, n_startup_trials=num_random)
     study = optuna.create_study(direction="maximize", sampler=sampler)
-    for chosen, value in ended:
-        state = optuna.trial.TrialState.PRUNED if value is None else optuna.trial.TrialState.COMPLETE
-        study.add_trial(optuna.trial.create_trial(state=state, params=chosen, distributions=ranges, value=value))
+    for trial in ended:
+        state = optuna.trial.TrialState.PRUNED if trial.value is None else optuna.trial.TrialState.COMPLETE
+        told = {"params": trial.chosen, "value": trial.value, "intermediate_values": trial.reached}
+        study.add_trial(optuna.trial.create_trial(state=state, distributions=ranges, **told))
     params: dict[str, Scalar] = study.ask(ranges).params
     return params
 
@@ -198,6 +218,29 @@ def _defaults(search: Search, ranges: Mapping[str, Any]) -> dict[str, Scalar]:
     given = {**search.method.spec.options, RATE: default_rate(search.plan.study, search.method, search.model.card)}
     inside = {name: min(max(float(given[name] or 0), space.low), space.high) for name, space in ranges.items()}
     return {name: int(value) if isinstance(given[name], int) else value for name, value in inside.items()}
+
+
+def _refuse_what_cannot_be_halved(found: Sequence[Search]) -> None:
+    """Trials of several runs, which no run knows of while it trains; and searches that share trials."""
+    seen = set()
+    for search in found:
+        names = search.task, search.model.card.name, search.method.spec.name
+        if len(folds_of(search.dataset)) > 1:
+            raise BadInput(
+                "tune.halving",
+                f"cannot compare trials of '{search.task}' while they train: each is one run a fold",
+                "leave it out, or give the task one validation split (folds: 0)",
+            )
+        searched = search.method.method.tunable
+        fixed = {name: value for name, value in search.method.spec.options.items() if name not in searched}
+        subset = search.subset and search.subset.model_dump(mode="json")
+        if (key := fingerprint([*names, fixed, subset])) in seen:
+            raise BadInput(
+                "tune.halving",
+                f"method '{names[2]}' is there twice, and only in what is searched anyway do the two differ",
+                "leave one out",
+            )
+        seen.add(key)
 
 
 def _need_optuna() -> None:

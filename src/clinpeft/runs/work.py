@@ -10,6 +10,7 @@ from clinpeft.files import for_owner_only
 from clinpeft.record import RunRecord
 from clinpeft.runs.execute import Job, execute
 from clinpeft.runs.grid import Plan, PlannedRun
+from clinpeft.runs.halving import rule_for
 from clinpeft.runs.leases import Lease, LeaseLost
 from clinpeft.runs.store import Store
 from clinpeft.train.checkpoint import Checkpoints
@@ -64,6 +65,7 @@ def _job(run: PlannedRun, plan: Plan, store: Store, lease: Lease) -> Job:
         keeps_weights=run.role != "trial"
         and (keep == "all" or (keep == "adapters" and run.spec.method.name != "full")),
         checkpoints=None if run.role == "baseline" else _checkpoints(store, run.run, lease),
+        is_behind=rule_for(run, plan.study),
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +16,7 @@ from clinpeft.errors import BadInput
 from clinpeft.files import for_owner_only
 from clinpeft.frozen import Frozen, fingerprint, parse
 from clinpeft.models.catalogue import ResolvedModel, resolve
-from clinpeft.runs.grid import Plan, PlannedRun, planned_run
+from clinpeft.runs.grid import Plan, PlannedRun, Rival, planned_run
 from clinpeft.runs.store import Store
 from clinpeft.spec import RunSpec, Study
 
@@ -42,6 +43,8 @@ class RunJob(Frozen):
     run: str
     role: Role
     spec: RunSpec
+    rivals: tuple[Rival, ...] | None = None
+    """Those that a trial is compared with while it trains."""
 
 
 class Desk:
@@ -89,9 +92,8 @@ def place_of(store: Store, planned: Plan, base: Path, data: Sequence[Path]) -> P
 
 def job_of(run: PlannedRun, place: Place) -> dict[str, Any]:
     """The job of a run, plain enough for JSON."""
-    plain: dict[str, Any] = RunJob(place=place, run=run.run, role=run.role, spec=run.spec).model_dump(
-        mode="json", by_alias=True
-    )
+    job = RunJob(place=place, run=run.run, role=run.role, spec=run.spec, rivals=run.rivals)
+    plain: dict[str, Any] = job.model_dump(mode="json", by_alias=True)
     return plain
 
 
@@ -130,7 +132,7 @@ def _found_again(job: RunJob, plan: Plan) -> PlannedRun:
     if dataset is not None and (model is not None or job.role == "baseline"):
         run = planned_run(job.role, job.spec, dataset, model.weights_sha256 if model else None)
         if run.run == job.run:
-            return run
+            return replace(run, rivals=job.rivals)
     raise BadInput(
         f"run {job.run}",
         "the data, the weights or the version of clinpeft here are not those that it was planned with",

@@ -24,11 +24,16 @@ PIECES_WITHOUT_GRADIENT = 8192
 
 
 def features_of(model: ClinicalModel, batch: Batch, max_pieces: int = PIECES_WITHOUT_GRADIENT) -> torch.Tensor:
-    """The model's features of all rows, without a gradient; the windows of a long text take several passes."""
-    with torch.no_grad():
-        if batch.num_windows is None or batch.input_ids.numel() <= max_pieces:
-            return model.features(batch)
-        return torch.cat([model.features(part) for part in batch.single_rows(max_pieces)])
+    """The model's features of all rows, without gradient or dropout; the windows of a long text take several passes."""
+    is_training = model.backbone.training
+    model.backbone.eval()
+    try:
+        with torch.no_grad():
+            if batch.num_windows is None or batch.input_ids.numel() <= max_pieces:
+                return model.features(batch)
+            return torch.cat([model.features(part) for part in batch.single_rows(max_pieces)])
+    finally:
+        model.backbone.train(is_training)
 
 
 class FrozenFeatures(nn.Module):

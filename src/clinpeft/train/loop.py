@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -15,7 +15,6 @@ from torch import nn
 from clinpeft.data.batch import Batch, Stream
 from clinpeft.methods.base import Method
 from clinpeft.models.load import ClinicalModel
-from clinpeft.record import Work
 from clinpeft.spec import Kind, TrainOptions
 from clinpeft.train.checkpoint import Checkpoints
 from clinpeft.train.engine import Engine
@@ -26,9 +25,6 @@ from clinpeft.train.meter import Meter
 from clinpeft.train.precision import LossScaling, computing
 from clinpeft.train.shares import ALONE, Following, Shares
 from clinpeft.train.state import TrainingState
-
-IsBehind = Callable[[Sequence[float | None]], bool]
-"""Whether a run with these scores, one an epoch, is so far behind others that it need not go on."""
 
 
 class Diverged(Exception):
@@ -44,19 +40,12 @@ class Fitted:
     tokens: int
     best_step: int
     best_score: float | None
-    epoch_scores: tuple[float | None, ...] = ()
     is_pruned: bool = False
     """Whether it was stopped for being behind others."""
 
-    def work(self) -> Work:
+    def work(self) -> dict[str, int]:
         """What a record says of it."""
-        return Work(
-            steps=self.steps,
-            examples=self.examples,
-            tokens=self.tokens,
-            best_step=self.best_step,
-            epoch_scores=self.epoch_scores,
-        )
+        return {"steps": self.steps, "examples": self.examples, "tokens": self.tokens, "best_step": self.best_step}
 
 
 @dataclass(frozen=True)
@@ -84,7 +73,7 @@ def fit(
     checkpoints: Checkpoints | None = None,
     saved: Mapping[str, Any] | None = None,
     shares: Shares = ALONE,
-    is_behind: IsBehind = lambda scores: False,
+    is_behind: Callable[[], bool] = lambda: False,
 ) -> Fitted:
     """Train until the epochs, steps, time or patience run out, and leave the best epoch's weights in the model.
 
@@ -92,7 +81,7 @@ def fit(
     if no epoch has a score the last epoch's weights stay. Time spent in it is not training time.
     saved: what `checkpoints.newest()` gave; training goes on from there, bit for bit on the same machine.
     shares: who else computes a part of every batch; the others are in `follow`.
-    is_behind: asked after every epoch but the last with the scores so far, whether training is to end there.
+    is_behind: asked after every epoch but the last whether the run need not go on.
     Raises Diverged when the loss or its gradient is NaN or infinite, and Interrupted when a signal came: with
     `checkpoints`, the first one lets the step end and be saved.
     """
@@ -107,7 +96,7 @@ def fit(
             fitting.judge_the_epoch(judge, interruption)
             if fitting.is_over():
                 break
-            if fitting.state.reached.epoch < training.options.epochs and is_behind(fitting.state.reached.scores):
+            if fitting.state.reached.epoch < training.options.epochs and is_behind():
                 return replace(fitting.end(), is_pruned=True)
     return fitting.end()
 
@@ -188,7 +177,6 @@ class _Fitting:
             raise
         reached.epoch, reached.batches = reached.epoch + 1, 0
         reached.epochs_since_best += 1
-        reached.scores.append(score)
         if score is not None and (reached.best_score is None or score > reached.best_score):
             self.state.keep_as_best(score)
 
@@ -197,8 +185,7 @@ class _Fitting:
         self.state.restore_best()
         reached = self.state.reached
         best_step = reached.step if self.state.best is None else reached.best_step
-        told = reached.best_score, tuple(reached.scores)
-        return Fitted(reached.step, reached.examples, reached.tokens, best_step, *told)
+        return Fitted(reached.step, reached.examples, reached.tokens, best_step, reached.best_score)
 
     def _step(self, batch: Batch) -> float:
         """Forward, backward and the optimiser's step; returns the loss."""

@@ -29,8 +29,6 @@ class Reached:
     best_step: int = 0
     best_score: float | None = None
     epochs_since_best: int = 0
-    scores: list[float | None] = field(default_factory=list)
-    """Of each epoch."""
 
 
 @dataclass
