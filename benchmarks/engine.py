@@ -94,7 +94,7 @@ def run_arm(arm: str, case: Case, data: Path) -> dict[str, float]:
     train, validation, pad_id = texts_of(case, data, resolved.folder)
     case = replace(case, steps=len(train) // BATCH)
     method = resolve_method(MethodChoice(name=case.method))[0]
-    model = load(resolved, "classification", 2, seed=1)
+    model = load(resolved, "classification", 2, seed=1, dropout="hidden" if arm == "clinpeft" else "none")
     model = method.apply(model, resolved.card, Context(1, "classification", case.steps, lambda: iter(())))
     meter = Meter(torch.device("cpu"))
     start = time.monotonic()

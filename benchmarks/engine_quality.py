@@ -111,7 +111,8 @@ def score_of(arm: str, prepared: Prepared, method_name: str, seed: int) -> float
         early_stopping_patience=None,
     )
     steps = options.planned_steps(len(train))
-    model = load(prepared.resolved, card.kind, num_outputs(card), seed)
+    dropout: Any = "hidden" if arm == "clinpeft" else "none"
+    model = load(prepared.resolved, card.kind, num_outputs(card), seed, dropout=dropout)
     model = method.apply(model, prepared.resolved.card, Context(seed, card.kind, steps, lambda: iter(())))
     pad_id = prepared.encoder.pad_id
     if arm == "clinpeft":

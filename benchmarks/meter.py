@@ -74,7 +74,7 @@ def prepared(name: str) -> tuple[Any, Any, list[Any]]:
     use_threads(None)
     resolved = resolve(ModelChoice(name=name), Path())
     method = resolve_method(MethodChoice(name="lora"))[0]
-    model = load(resolved, "classification", 2, seed=1)
+    model = load(resolved, "classification", 2, seed=1, dropout="hidden")
     model = method.apply(model, resolved.card, Context(1, "classification", STEPS, lambda: iter(())))
     draw, texts = random.Random(0), []
     for number in range(BATCH * STEPS):

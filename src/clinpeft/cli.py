@@ -335,11 +335,21 @@ def report(
     folders: list[Path],
     only: Only = None,
     out: Annotated[Path | None, typer.Option("--out", help="Default: `report` in the first folder.")] = None,
+    tables: Annotated[Path | None, typer.Option(help="A folder for every table as CSV and LaTeX.")] = None,
+    alert_rate: Annotated[float, typer.Option(help="Share of examples that may be flagged.")] = 0.1,
+    prevalence: Annotated[
+        float | None, typer.Option(help="How common the label is where the model is to be used.")
+    ] = None,
 ) -> None:
     """Write the report of a study, or of several merged, from their records."""
     from clinpeft.report.render import write_report
 
-    print(write_report(folders, out or folders[0] / "report", _pairs(only, "--only")))
+    place = out or folders[0] / "report"
+    print(
+        write_report(
+            folders, place, _pairs(only, "--only"), alert_rate=alert_rate, prevalence=prevalence, tables_in=tables
+        )
+    )
 
 
 @app.command("recommend")

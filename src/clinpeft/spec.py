@@ -248,9 +248,9 @@ class TrainOptions(Frozen):
     warmup_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.06
     early_stopping_patience: Annotated[int, Field(gt=0)] | None = 2
     """Epochs without a better validation score after which training stops; null never stops early."""
-    dropout: Dropout = "none"
-    """Of the pre-trained backbone, in training: off; that of its hidden states, as large as in its configuration; or
-    that of its attention as well (as in the 2024 study)."""
+    dropout: Dropout = "hidden"
+    """Of the pre-trained backbone, in training: that of its hidden states, as large as in its configuration; that of its
+    attention as well (`model`, as in the 2024 study); or none."""
     class_weights: Literal["none", "balanced"] = "none"
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     threads: Annotated[int, Field(gt=0)] | None = None

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from clinpeft.runs.curves import CURVE, read_curve
+
 if TYPE_CHECKING:
     from tests.conftest import Small
 
@@ -154,9 +156,12 @@ def tinier(small: Small) -> Small:
 def results(small: Small) -> dict[str, bytes]:
     """Weights, predictions and scores of every run: all that must not depend on how often it was cut off."""
     files = small.content("runs").items()
-    found = {name: data for name, data in files if not name.startswith(".") and not name.endswith("record.json")}
+    found = {name: data for name, data in files if not name.startswith(".") and not name.endswith(".json")}
     for record in small.store.records():
         told = record.model_dump(mode="json", include={"status", "scores", "thresholds", "work", "parameters", "files"})
+        told["files"].pop(CURVE, None)  # It holds times.
+        curve = read_curve(small.store.run_folder(record.run))
+        told["curve"] = [(point.step, point.score) for point in curve.points] if curve else None
         found[f"{record.run}/told"] = json.dumps(told).encode()
     return found
 

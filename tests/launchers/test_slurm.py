@@ -296,5 +296,20 @@ def test_a_machine_that_submits_no_jobs_is_named(monkeypatch: pytest.MonkeyPatch
     assert str(error.value) == "launcher 'slurm': no `sbatch` is on this machine; log in where jobs are submitted"
 
 
+def test_a_machine_whose_cluster_does_not_answer_stops_before_anything_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "find_spec", lambda _: object())
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for name, code in (("sbatch", 0), ("sinfo", 1)):
+        (tmp_path / name).write_text(f"#!/bin/sh\nexit {code}\n", encoding="utf-8")
+        (tmp_path / name).chmod(0o700)
+
+    with pytest.raises(EnvironmentStop, match="Slurm does not answer on this machine"):
+        Slurm().ready()
+    (tmp_path / "sinfo").write_text("#!/bin/sh\nexit 0\n", encoding="utf-8")
+    Slurm().ready()
+
+
 def test_without_jobs_nothing_is_submitted() -> None:
     assert list(Slurm(folder="/nowhere").map(len, [])) == []

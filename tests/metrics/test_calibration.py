@@ -65,19 +65,19 @@ def test_the_intercept_makes_the_mean_probability_the_observed_share(answered: A
 
 
 def test_doubled_logits_have_a_slope_of_one_half_and_are_flagged(answered: Answered) -> None:
-    blocks = [found(answered(400, seed, factor=2.0), num_resamples=200) for seed in range(40)]
+    blocks = [found(answered(400, seed, factor=2.0), num_resamples=200) for seed in range(25)]
 
-    assert sum(block.slope.low < 0.5 < block.slope.high for block in blocks) >= 35
+    assert sum(block.slope.low < 0.5 < block.slope.high for block in blocks) >= 21
     assert all(block.is_off for block in blocks)
 
 
 def test_right_probabilities_of_300_patients_are_hardly_ever_flagged(answered: Answered) -> None:
-    blocks = [found(answered(300, seed), num_resamples=200) for seed in range(40)]
+    blocks = [found(answered(300, seed), num_resamples=200) for seed in range(25)]
 
-    assert sum(block.is_off for block in blocks) <= 6
+    assert sum(block.is_off for block in blocks) <= 4
     errors = [block.expected_error for block in blocks]
     assert 0.03 < np.mean(errors) < 0.08  # By chance alone: it is never 0.
-    assert sum(block.expected_error > block.expected_error_by_chance[1] for block in blocks) <= 4
+    assert sum(block.expected_error > block.expected_error_by_chance[1] for block in blocks) <= 3
 
 
 def test_probabilities_that_are_far_too_high_exceed_what_chance_makes_of_the_expected_error(answered: Answered) -> None:

@@ -72,9 +72,10 @@ def test_the_same_records_give_the_same_bytes(rich: Any, tmp_path: Path) -> None
     write_report([rich.root], tmp_path / "a")
     write_report([rich.root], tmp_path / "b")
 
-    for name in ("index.html", "results.csv", "results.json"):
+    names = ["evaluation.json", "index.html", "results.csv", "results.json"]
+    for name in names:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
-    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["index.html", "results.csv", "results.json"]
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == names
 
 
 def test_the_study_is_left_as_it_was(rich: Any, tmp_path: Path) -> None:

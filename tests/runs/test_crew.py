@@ -53,7 +53,9 @@ def shared(small: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sma
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("CLINPEFT_TEST_MATE", "well")
     monkeypatch.setattr(torch.nn.Dropout, "forward", lambda self, states: states)
-    small.write(methods=["bitfit"], baselines=[], keep="all", train={"epochs": 2, "precision": "fp32"})
+    small.write(
+        methods=["bitfit"], baselines=[], keep="all", train={"epochs": 2, "precision": "fp32", "dropout": "none"}
+    )
     return small
 
 

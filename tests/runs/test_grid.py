@@ -57,7 +57,7 @@ def test_with_folds_every_configuration_has_a_run_for_each(small: Small) -> None
 def test_a_run_writes_out_every_default(small: Small) -> None:
     spec = run_of(small, "lora", methods=["lora"]).spec
 
-    assert set(spec.method.options) == {"r", "alpha", "dropout"}
+    assert set(spec.method.options) == {"r", "alpha", "dropout", "projections"}
     assert spec.train.weight_decay == 0.01
 
 

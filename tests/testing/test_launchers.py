@@ -102,7 +102,7 @@ def test_a_missing_piece_that_is_no_bad_input_fails() -> None:
         def ready(self) -> None:
             raise ImportError("submitit")
 
-    assert broken(check_launcher(Rude)) == {"says what is missing as bad input": "ImportError: submitit"}
+    assert broken(check_launcher(Rude)) == {"says on purpose what is missing": "ImportError: submitit"}
 
 
 def test_an_option_without_a_text_fails() -> None:

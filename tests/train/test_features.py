@@ -8,10 +8,12 @@ from typing import get_args
 
 import pytest
 import torch
+from torch import nn
 
 from clinpeft.data.batch import collate
 from clinpeft.methods.head_only import HeadOnly
 from clinpeft.methods.lora import Lora
+from clinpeft.models.dropout import MaskedDropout
 from clinpeft.models.load import ClinicalModel
 from clinpeft.spec import Kind
 from clinpeft.testing.tiny import tiny_batch, tiny_texts
@@ -30,6 +32,20 @@ def test_kept_features_give_the_logits_of_the_model(kind: Kind, make_model: Call
     again = kept(batch)
 
     assert torch.equal(first[is_word], again[is_word])
+
+
+def test_kept_features_are_those_without_dropout(make_model: Callable[..., ClinicalModel]) -> None:
+    """Else what was dropped the first time would be missing for the whole run."""
+    model = make_model(HeadOnly())
+    batch = tiny_batch("classification")
+    expected = model.eval().features(batch)
+    for name, layer in list(model.backbone.named_modules()):
+        if isinstance(layer, nn.Dropout):
+            parent, _, last = name.rpartition(".")
+            setattr(model.backbone.get_submodule(parent), last, MaskedDropout(0.5))
+
+    assert torch.equal(features_of(model.train(), batch), expected)
+    assert model.backbone.training
 
 
 def test_kept_features_serve_batches_of_another_make_up(make_model: Callable[..., ClinicalModel]) -> None:

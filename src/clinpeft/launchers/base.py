@@ -6,7 +6,9 @@ import os
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
 
 from clinpeft.errors import BadInput
 from clinpeft.frozen import Frozen, parse_words
@@ -19,6 +21,8 @@ CORES = "CLINPEFT_CORES"
 """The environment variable with which a launcher tells a process its share of a machine's cores."""
 PROCESSES = "CLINPEFT_PROCESSES"
 """The one with which it tells the process of a run over how many, this one included, the run is to be shared out."""
+SHARDS = "CLINPEFT_SHARDS"
+"""The one with which it tells it, by a 1, that each of them is to hold a part of the frozen weights only."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,29 @@ class Launcher(Frozen):
         to come to an end; a second interrupt ends them at once.
         """
         raise NotImplementedError
+
+
+class SharingLauncher(Launcher):
+    """A launcher that can share one run out over several processes of a machine."""
+
+    processes_per_run: Annotated[int, Field(ge=1)] = 1
+    """Processes that a run is shared out over, each with a part of every batch and of the run's cores; with GPUs, one a
+    GPU."""
+    shard_weights: bool = False
+    """Whether each of them holds a part of the frozen weights only, for a model too large for one GPU; with GPUs, as
+    many as processes."""
+
+    @model_validator(mode="after")
+    def _are_several(self) -> Self:
+        if self.shard_weights and self.processes_per_run == 1:
+            raise ValueError("shard_weights needs processes to share the weights out over: set processes_per_run too")
+        return self
+
+    def sharing(self) -> dict[str, str]:
+        """The environment that says so to the process of a run; none for a run of one process."""
+        if self.processes_per_run == 1:
+            return {}
+        return {PROCESSES: str(self.processes_per_run), **({SHARDS: "1"} if self.shard_weights else {})}
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from clinpeft.launchers._process import Worker, wait_for
-from clinpeft.launchers.base import PROCESSES, Ended, Function, Launcher, Lost
+from clinpeft.launchers.base import Ended, Function, Lost, SharingLauncher
 
 GIGABYTES_A_WORKER = 4
 """Free memory that a worker is granted where nobody says how many there shall be."""
@@ -27,7 +27,7 @@ Place = tuple[tuple[int, ...], dict[str, str]]
 """A worker's cores, and what its environment says of GPUs."""
 
 
-class Pool(Launcher):
+class Pool(SharingLauncher):
     """Runs side by side on this machine: each in a process of its own that another one's end does not touch."""
 
     title: ClassVar[str] = "runs side by side on this machine, each in a process with cores of its own"
@@ -36,9 +36,6 @@ class Pool(Launcher):
     """How many processes; by default one a GPU, or one a core as far as 4 GB of free memory are there for each."""
     cores: Annotated[int, Field(ge=1)] | None = None
     """Cores of each process, and by default its threads; the machine's, shared out evenly, if left out."""
-    processes_per_run: Annotated[int, Field(ge=1)] = 1
-    """Processes that a run is shared out over, each with a part of every batch and of the run's cores; with GPUs, one a
-    GPU."""
     retries: Annotated[int, Field(ge=0)] = 1
     """How often a run whose process died is begun again, from its last checkpoint."""
     stall_seconds: Annotated[float, Field(gt=0)] = 900.0
@@ -65,7 +62,7 @@ class Pool(Launcher):
         places = []
         for worker in range(min(number, num_jobs)):
             own = tuple(cores[(worker * share + core) % len(cores)] for core in range(min(share, len(cores))))
-            environment = {PROCESSES: str(each)} if each > 1 else {}
+            environment = self.sharing()
             if gpus:
                 some = dict.fromkeys(gpus[(worker * each + gpu) % len(gpus)] for gpu in range(each))
                 environment["CUDA_VISIBLE_DEVICES"] = ",".join(some)

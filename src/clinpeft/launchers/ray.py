@@ -26,7 +26,7 @@ from pydantic import Field
 
 from clinpeft.errors import BadInput, EnvironmentStop
 from clinpeft.launchers._process import outcome_of
-from clinpeft.launchers.base import CORES, PROCESSES, Ended, Function, Launcher, Lost
+from clinpeft.launchers.base import CORES, Ended, Function, Lost, SharingLauncher
 
 SECONDS_TO_STOP = 60.0
 SECONDS_TO_COME_BACK = 15.0
@@ -41,7 +41,7 @@ PER_CORE = 2
 """Tasks that Ray is given at a time, for every core of the cluster."""
 
 
-class Ray(Launcher):
+class Ray(SharingLauncher):
     """A task of Ray's for every run, on a cluster that is there or on a local one; this process waits for them."""
 
     title: ClassVar[str] = "tasks of a Ray cluster, one a run"
@@ -54,9 +54,6 @@ class Ray(Launcher):
     """Cores of a run, and by default its threads."""
     gpus: Annotated[float, Field(gt=0)] | None = None
     """GPUs of a run; may be a part of one."""
-    processes_per_run: Annotated[int, Field(ge=1)] = 1
-    """Processes that a run is shared out over, each with a part of every batch and of the run's cores; with GPUs, one a
-    GPU."""
     mem: Annotated[float, Field(gt=0)] | None = None
     """Gigabytes of memory of a run, for Ray to share out."""
     retries: Annotated[int, Field(ge=0)] = 1
@@ -117,7 +114,7 @@ class _Tasks:
             **{name: value for name, value in asked.items() if value},
         )
         self.environment = {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
-        self.environment[PROCESSES] = str(options.processes_per_run)
+        self.environment |= options.sharing()
 
     def work(self) -> Iterator[Ended]:
         import ray

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -22,7 +22,7 @@ from pydantic import AfterValidator, Field
 
 from clinpeft.errors import BadInput, EnvironmentStop
 from clinpeft.launchers._process import outcome_of
-from clinpeft.launchers.base import CORES, PROCESSES, Ended, Function, Launcher, Lost
+from clinpeft.launchers.base import CORES, Ended, Function, Lost, SharingLauncher
 
 LIVING = frozenset(
     {
@@ -60,7 +60,7 @@ def _one_line(value: str) -> str:
 Name = Annotated[str, AfterValidator(_one_line)]
 
 
-class Slurm(Launcher):
+class Slurm(SharingLauncher):
     """An array of Slurm jobs, one a run, submitted from here; this process waits for them."""
 
     title: ClassVar[str] = "jobs of a Slurm cluster, one a run"
@@ -79,9 +79,6 @@ class Slurm(Launcher):
     """Minutes that Slurm gives a job; a run that needs more is requeued and goes on from its checkpoint."""
     cpus: Annotated[int, Field(ge=1)] = 4
     """Cores of a run, and by default its threads."""
-    processes_per_run: Annotated[int, Field(ge=1)] = 1
-    """Processes that a run is shared out over, each with a part of every batch and of the run's cores; with GPUs, one a
-    GPU."""
     mem: Annotated[float, Field(gt=0)] | None = None
     """Gigabytes of memory of a run."""
     gpus: Annotated[int, Field(ge=1)] | None = None
@@ -96,13 +93,16 @@ class Slurm(Launcher):
     """Where submitit keeps its files, seen by all nodes; by default below the user's cache folder."""
 
     def ready(self) -> None:
-        """Raises BadInput when submitit is not installed, or this machine submits no jobs."""
+        """Raises BadInput when submitit is not installed, or this machine submits no jobs; EnvironmentStop when Slurm
+        does not answer."""
         if find_spec("submitit") is None:
             raise BadInput(
                 "launcher 'slurm'", "needs submitit, which is not installed", "pip install 'clinpeft[slurm]'"
             )
         if shutil.which("sbatch") is None:
             raise BadInput("launcher 'slurm'", "no `sbatch` is on this machine", "log in where jobs are submitted")
+        if _tell("sinfo", "--noheader", "--format=%P") is None:
+            raise EnvironmentStop("Slurm does not answer on this machine (`sinfo` fails)")
 
     def map(self, function: Function, jobs: Sequence[Any]) -> Generator[Ended, None, None]:
         if not jobs:
@@ -192,7 +192,7 @@ class _Queue:
                 _in_a_job,
                 [self.function] * len(numbers),
                 [self.jobs[number] for number in numbers],
-                [slurm.processes_per_run] * len(numbers),
+                [slurm.sharing()] * len(numbers),
             )
         except (FailedJobError, FailedSubmissionError, OSError) as error:
             # What sbatch took all the same finds no file that says what to do, and ends.
@@ -233,10 +233,10 @@ class _Queue:
         return Ended(number, lost=Lost(code, f"its Slurm job ended as {state}" if state else "Slurm forgot its job"))
 
 
-def _in_a_job(function: Function, job: Any, num_processes: int) -> tuple[bool, Any]:
+def _in_a_job(function: Function, job: Any, environment: Mapping[str, str]) -> tuple[bool, Any]:
     """On a node: do the job; told to stop, let it come to an end, and go back to the queue."""
     os.environ[CORES] = os.environ.get("SLURM_CPUS_PER_TASK", "1")
-    os.environ[PROCESSES] = str(num_processes)
+    os.environ.update(environment)
     told: list[int] = []
 
     def interrupt(number: int, _: Any) -> None:

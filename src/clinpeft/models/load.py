@@ -92,6 +92,8 @@ class ClinicalModel(nn.Module):
         config: Any = backbone.config
         self.attention: str = config._attn_implementation
         """What computes it: our own on a CPU (models.attention), else as transformers calls it."""
+        self.whole_digest: str | None = None
+        """Of the frozen weights, where this process holds a part of them only (train.sharding)."""
         self._has_global_attention = card.architecture().has_global_attention
         # In a tuple: the pooler is the backbone's module, wherever a method moves it, and must not be counted twice.
         self._pooler = (getattr(backbone, "pooler", None),)

@@ -57,7 +57,7 @@ class _Spot:
 
 
 @dataclass(frozen=True)
-class _Scale:
+class Scale:
     """From values to pixels."""
 
     start: float
@@ -77,9 +77,9 @@ def chart(points: Sequence[ChartPoint], field: CostField, metric: str, *, width:
         return Markup("")
     left, right, top, bottom = 48, 14, 26, 42
     ends = [end for point in points for end in (point.low, point.high, point.mean) if end is not None]
-    y_ticks = _linear_ticks(min(ends), max(ends), 5 if height < 360 else 6)
+    y_ticks = linear_ticks(min(ends), max(ends), 5 if height < 360 else 6)
     x_scale = _cost_scale([point.cost for point in points], left, width - right)
-    y_scale = _Scale(y_ticks[0], y_ticks[-1], height - bottom, top)
+    y_scale = Scale(y_ticks[0], y_ticks[-1], height - bottom, top)
     x_ticks = _cost_ticks(x_scale, field, max(3, width // 110))
     parts = [
         *_axes(x_scale, y_scale, x_ticks, y_ticks, field, metric, width, height),
@@ -114,7 +114,7 @@ def forest(
     width, height = 124, 20
     if mean is None or start == end or not start <= mean <= end:
         return Markup("")
-    scale = _Scale(start, end, 5, width - 5)
+    scale = Scale(start, end, 5, width - 5)
     kind, middle = _colour(colour), height / 2
     bar = ""
     if low is not None and high is not None:
@@ -127,8 +127,8 @@ def forest(
 
 
 def _axes(
-    x_scale: _Scale,
-    y_scale: _Scale,
+    x_scale: Scale,
+    y_scale: Scale,
     x_ticks: Sequence[float],
     y_ticks: Sequence[float],
     field: CostField,
@@ -156,7 +156,7 @@ def _axes(
     return parts
 
 
-def _mark(point: ChartPoint, x: float, y_scale: _Scale) -> str:
+def _mark(point: ChartPoint, x: float, y_scale: Scale) -> str:
     y, whisker = y_scale(point.mean), ""
     if point.low is not None and point.high is not None:
         low, high = y_scale(point.low), y_scale(point.high)
@@ -170,7 +170,7 @@ def _mark(point: ChartPoint, x: float, y_scale: _Scale) -> str:
     return f'<g class="{kind}"><title>{escape(point.tooltip)}</title>{whisker}{ring}{mark}</g>'
 
 
-def _front_line(points: Sequence[ChartPoint], x_scale: _Scale, y_scale: _Scale, field: CostField, edge: float) -> str:
+def _front_line(points: Sequence[ChartPoint], x_scale: Scale, y_scale: Scale, field: CostField, edge: float) -> str:
     """What can be had at most for a cost: a staircase through the front, on to the edge where cost is no object."""
     on_front = sorted((point for point in points if point.is_on_front), key=lambda point: (point.cost, point.mean))
     if field in MORE_IS_BETTER:
@@ -184,7 +184,7 @@ def _front_line(points: Sequence[ChartPoint], x_scale: _Scale, y_scale: _Scale, 
 
 
 def _labels(
-    points: Sequence[ChartPoint], x_scale: _Scale, y_scale: _Scale, left: float, right: float, top: float
+    points: Sequence[ChartPoint], x_scale: Scale, y_scale: Scale, left: float, right: float, top: float
 ) -> list[str]:
     """Names of the points on the front where they touch no mark and no other name; the choice has its name always."""
     places = [(x_scale(point.cost), y_scale(point.mean)) for point in points]
@@ -225,21 +225,21 @@ def _overlap(one: Box, other: Box) -> bool:
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
-def _cost_scale(costs: Sequence[float], first: float, last: float) -> _Scale:
+def _cost_scale(costs: Sequence[float], first: float, last: float) -> Scale:
     low, high = min(costs), max(costs)
     if low > 0 and high / low > LOG_FROM:
         room = (high / low) ** 0.06
-        return _Scale(low / room, high * room, first, last, is_log=True)
-    return _Scale(0, high * 1.08 or 1, first, last)
+        return Scale(low / room, high * room, first, last, is_log=True)
+    return Scale(0, high * 1.08 or 1, first, last)
 
 
-def _cost_ticks(scale: _Scale, field: CostField, most: int) -> list[float]:
+def _cost_ticks(scale: Scale, field: CostField, most: int) -> list[float]:
     """Round numbers within the scale, at most `most`; seconds in steps of the clock."""
     if not scale.is_log:
         steps = [step for step in SECONDS if scale.end / step <= most] if field.endswith("_seconds") else []
         if steps and scale.end > 1:
             return [float(tick) for tick in range(0, floor(scale.end) + 1, steps[0])]
-        return [tick for tick in _linear_ticks(0, scale.end, most) if tick <= scale.end]
+        return [tick for tick in linear_ticks(0, scale.end, most) if tick <= scale.end]
     powers = range(floor(log10(scale.start)), ceil(log10(scale.end)) + 1)
     ticks = [float(f"{digit}e{power}") for power in powers for digit in (1, 2, 5)]
     if field.endswith("_seconds"):
@@ -248,7 +248,7 @@ def _cost_ticks(scale: _Scale, field: CostField, most: int) -> list[float]:
     return ticks[:: ceil(len(ticks) / most)] if ticks else []
 
 
-def _linear_ticks(low: float, high: float, most: int) -> list[float]:
+def linear_ticks(low: float, high: float, most: int) -> list[float]:
     """Round numbers from at or below `low` to at or above `high`."""
     if low == high:
         low, high = low - 0.05, high + 0.05

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from clinpeft.data.card import Card
 from clinpeft.errors import BadInput
@@ -15,7 +15,11 @@ from clinpeft.tasks.base import Example
 if TYPE_CHECKING:
     from clinpeft.metrics.base import Predictions
 
-PREDICTIONS = "predictions-validation.parquet"
+FILES = {split: f"predictions-{split}.parquet" for split in ("validation", "test")}
+GROUP = "group_"
+"""What the name of a column of groups begins with."""
+GOLD = {"label", "labels", "tags"}
+"""Columns of which one is there where the gold is."""
 
 
 def pooled_scores(runs: Sequence[LoadedRun], card: Card) -> dict[str, Score] | None:
@@ -37,26 +41,41 @@ def pooled_predictions(runs: Sequence[LoadedRun], card: Card) -> Predictions | N
     Decision thresholds, which each fold chose for itself, are averaged over the folds. None when a fold's predictions
     are not kept. Raises BadInput when a file cannot be read, or holds a label that the card does not list.
     """
+    found = pooled_with_groups(runs, card)
+    return None if found is None else found[0]
+
+
+def pooled_with_groups(
+    runs: Sequence[LoadedRun], card: Card, split: Literal["validation", "test"] = "validation"
+) -> tuple[Predictions, dict[str, list[str | None]]] | None:
+    """The same, and of each example the groups that it belongs to, by column. The test split has the gold once its
+    labels were opened; None before."""
     import numpy as np
 
     from clinpeft.metrics.thresholds import with_thresholds
     from clinpeft.train.predictions import predictions_from
 
-    if not all((run.folder / PREDICTIONS).is_file() for run in runs):
+    name = FILES[split]
+    if not all((run.folder / name).is_file() for run in runs):
         return None
-    rows = [row for run in runs for row in _rows(run)]
+    rows = [row for run in runs for row in _rows(run, name)]
+    if not all(GOLD & row.keys() for row in rows[:1]):
+        return None
     examples = [_example(row) for row in rows]
+    columns = [name for name in (rows[0] if rows else ()) if name.startswith(GROUP)]
+    groups = {column.removeprefix(GROUP): [row.get(column) for row in rows] for column in columns}
     if card.kind == "entities":
-        return predictions_from(examples, card, predicted_tags=[row["predicted"] for row in rows])
+        return predictions_from(examples, card, predicted_tags=[row["predicted"] for row in rows]), groups
     scores = np.array([[row[f"score_{index}"] for index in range(len(card.labels))] for row in rows], dtype=np.float64)
-    return with_thresholds(predictions_from(examples, card, scores), _mean_thresholds(runs))
+    predictions = predictions_from(examples, card, scores.reshape(-1, len(card.labels)))
+    return with_thresholds(predictions, _mean_thresholds(runs)), groups
 
 
-def _rows(run: LoadedRun) -> list[dict[str, Any]]:
+def _rows(run: LoadedRun, name: str) -> list[dict[str, Any]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    path = run.folder / PREDICTIONS
+    path = run.folder / name
     try:
         rows: list[dict[str, Any]] = pq.read_table(path, page_checksum_verification=True).to_pylist()
     except (OSError, pa.ArrowException):

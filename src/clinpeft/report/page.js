@@ -31,6 +31,27 @@ for (const table of document.querySelectorAll("table.sortable")) {
     });
   });
 }
+for (const table of document.querySelectorAll("table.sortable")) {
+  const rows = [...table.tBodies[0].rows];
+  if (rows.length < 8) continue;
+  const label = document.createElement("label");
+  label.className = "filter";
+  const input = document.createElement("input");
+  input.type = "search";
+  input.placeholder = "part of a name";
+  const shown = document.createElement("output");
+  label.append("Only lines with", input, shown);
+  table.parentElement.before(label);
+  input.addEventListener("input", () => {
+    const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
+    for (const row of rows) {
+      const text = row.textContent.toLowerCase();
+      row.hidden = !words.every((word) => text.includes(word));
+    }
+    const left = rows.filter((row) => !row.hidden).length;
+    shown.textContent = words.length ? `${left} of ${rows.length}` : "";
+  });
+}
 const reveal = () => {
   const target = location.hash.length > 1 && document.getElementById(location.hash.slice(1));
   for (let node = target; node; node = node.parentElement) if (node.tagName === "DETAILS") node.open = true;

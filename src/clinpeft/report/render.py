@@ -1,4 +1,4 @@
-"""The report on disk: index.html, results.csv, results.json, from records alone; the same records, the same bytes."""
+"""The report on disk: index.html and its data as JSON and CSV, from records alone; the same records, the same bytes."""
 
 from __future__ import annotations
 
@@ -9,23 +9,44 @@ from pathlib import Path
 
 from clinpeft.files import write_atomic
 from clinpeft.report import wording
-from clinpeft.report.aggregate import aggregate, load
+from clinpeft.report.aggregate import analyse, load
+from clinpeft.report.closer import iqm, spread_of_seeds
+from clinpeft.report.configurations import configurations, selected
+from clinpeft.report.evaluation import ALERT_RATE, evaluate
 from clinpeft.report.results import Results
+from clinpeft.report.tables import tables, write_tables
 from clinpeft.report.view import Page, page
 
 HERE = Path(__file__).parent
 
 
-def write_report(dirs: list[Path], out: Path, only: Mapping[str, str] | None = None) -> Path:
+def write_report(
+    dirs: list[Path],
+    out: Path,
+    only: Mapping[str, str] | None = None,
+    *,
+    alert_rate: float = ALERT_RATE,
+    prevalence: float | None = None,
+    tables_in: Path | None = None,
+) -> Path:
     """Write the report of one or more studies into folder `out`; returns the path of index.html.
 
-    Raises BadInput as `load` and `aggregate` do; each file appears whole or not at all.
+    alert_rate: share of examples that may be flagged, for the threshold that is shown beside the chosen one;
+    prevalence: how common the label is where the model is to be used, for the share of flags that would be right there;
+    tables_in: a folder for every table as CSV and LaTeX.
+    Raises BadInput as `load`, `analyse` and `evaluate` do; each file appears whole or not at all.
     """
     loaded = load(dirs)
-    results = aggregate(loaded, only)
+    analysis = analyse(loaded, only)
+    results = analysis.results
+    evaluation = evaluate(results.recommendations, configurations(selected(loaded, only or {})), alert_rate, prevalence)
     write_atomic(out / "results.json", results.to_json())
     write_atomic(out / "results.csv", results.to_csv())
-    write_atomic(out / "index.html", html(page(loaded, results, only or {})))
+    write_atomic(out / "evaluation.json", evaluation.to_json())
+    shown = page(loaded, results, only or {}, analysis.contrasts, evaluation)
+    write_atomic(out / "index.html", html(shown))
+    if tables_in is not None:
+        write_tables(tables(shown), tables_in)
     return out / "index.html"
 
 
@@ -40,7 +61,7 @@ def html(shown: Page) -> str:
     environment = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.globals.update(wording=wording)
+    environment.globals.update(wording=wording, iqm=iqm, spread_of_seeds=spread_of_seeds)
     template = environment.get_template("template.html.j2")
     return template.render(
         page=shown,

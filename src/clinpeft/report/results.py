@@ -202,11 +202,12 @@ class Results(Frozen):
             costs = [row.cost.get(field) for field in COST_FIELDS]
             cells = [getattr(row, name) for name in plain]
             cells += [getattr(cost, part) if cost else None for cost in costs for part in parts]
-            writer.writerow([_cell(cell) for cell in cells])
+            writer.writerow([csv_cell(cell) for cell in cells])
         return text.getvalue()
 
 
-def _cell(value: object) -> object:
+def csv_cell(value: object) -> object:
+    """A value as a cell: null is empty, a list is joined by `;`, options are JSON, formulas are quoted."""
     if isinstance(value, Subset):
         value = value.model_dump(exclude_none=True)
     if isinstance(value, dict):

@@ -14,7 +14,10 @@ from clinpeft.data.card import SPLITS, Card
 from clinpeft.errors import UnknownName
 from clinpeft.report.caveats import cards_of, grave_caveats, truncated_shares, what_was_read
 from clinpeft.report.chart import BASELINE_SHAPE, ChartPoint, chart, forest, symbol
+from clinpeft.report.closer import Closer, closer
 from clinpeft.report.configurations import Configuration, configurations, selected
+from clinpeft.report.contrasts import Contrast
+from clinpeft.report.evaluation import Evaluation
 from clinpeft.report.load import LoadedRun, LoadedStudy
 from clinpeft.report.matched import Match, matched
 from clinpeft.report.pareto import front
@@ -72,6 +75,7 @@ class TaskView:
     labels: dict[str, dict[str, str]]
     """{label: {split: count}}, small counts hidden."""
     truncated: list[tuple[str, dict[str, float]]]
+    closer: Closer
 
     @property
     def matches(self) -> list[tuple[Match, list[RowView]]]:
@@ -104,9 +108,17 @@ class Page:
     environments: list[dict[str, str]]
     versions: dict[str, str]
     glossary: dict[str, str]
+    alert_rate: float | None
+    prevalence: float | None
 
 
-def page(loaded: Sequence[LoadedStudy], results: Results, only: Mapping[str, str]) -> Page:
+def page(
+    loaded: Sequence[LoadedStudy],
+    results: Results,
+    only: Mapping[str, str],
+    contrasts: Sequence[Contrast] = (),
+    evaluation: Evaluation | None = None,
+) -> Page:
     """The page of `results`, which `aggregate` made of the same studies with the same `only`."""
     runs = selected(loaded, only)
     found = configurations(runs)
@@ -114,7 +126,7 @@ def page(loaded: Sequence[LoadedStudy], results: Results, only: Mapping[str, str
     methods = _numbered(row.method for row in results.rows if row.model != "none")
     methods |= {row.method: BASELINE_SHAPE for row in results.rows if row.model == "none"}
     tasks = [
-        _task(recommendation, results, found, loaded[0].study.select, models, methods)
+        _task(recommendation, results, found, loaded[0].study.select, models, methods, contrasts, evaluation)
         for recommendation in results.recommendations
     ]
     grave = list(grave_caveats(cards_of(found)))
@@ -135,6 +147,8 @@ def page(loaded: Sequence[LoadedStudy], results: Results, only: Mapping[str, str
         environments=_environments(runs),
         versions=_versions(runs),
         glossary=_glossary(results),
+        alert_rate=evaluation.alert_rate if evaluation else None,
+        prevalence=evaluation.prevalence if evaluation else None,
     )
 
 
@@ -145,6 +159,8 @@ def _task(
     select: Select,
     models: dict[str, int],
     methods: dict[str, int],
+    contrasts: Sequence[Contrast],
+    evaluation: Evaluation | None,
 ) -> TaskView:
     name, metric = recommendation.task, recommendation.metric
     of_task = [row for row in results.rows if row.task == name]
@@ -184,6 +200,14 @@ def _task(
         card=card,
         labels=_label_counts(card) if card else {},
         truncated=_truncated(mine),
+        closer=closer(
+            [view.row for view in views],
+            {view.row.runs: view.name for view in views},
+            contrasts,
+            next((task for task in evaluation.tasks if task.task == name), None) if evaluation else None,
+            evaluation.alert_rate if evaluation else 0.0,
+            evaluation.prevalence if evaluation else None,
+        ),
     )
 
 

@@ -24,16 +24,22 @@ from clinpeft.launchers._process import Worker, wait_for
 from clinpeft.launchers.base import Lost
 from clinpeft.models.catalogue import ResolvedModel
 from clinpeft.models.load import ClinicalModel
-from clinpeft.runs.setup import Ready, set_out
+from clinpeft.runs.setup import set_out
 from clinpeft.spec import RunSpec
 from clinpeft.train.interruption import SIGNALS
 from clinpeft.train.loop import follow
-from clinpeft.train.machine import num_processes
+from clinpeft.train.machine import num_processes, shards_weights
 from clinpeft.train.meter import Meter
+from clinpeft.train.sharding import Wait, are_equal, shard_frozen
 from clinpeft.train.shares import ALONE, Leading, Shares, join, leave
 from clinpeft.train.state import digest_of_frozen
 
 SECONDS_TO_GO = 5.0
+SECONDS_BETWEEN_LOOKS = 0.05
+"""For those that are still loading."""
+MEETING, READY = "meeting", "ready-{}"
+"""Files of the place where the processes find each other: torch's, and what each of the others leaves when it has
+loaded."""
 
 
 class MateLost(ClinpeftError):
@@ -60,40 +66,44 @@ class Crew:
 
     def __init__(self, size: int) -> None:
         self.size = size
+        self.shares: Shares = ALONE
         cores, gpus = sorted(os.sched_getaffinity(0)), _gpus() if size > 1 else []
         places = [{"CUDA_VISIBLE_DEVICES": gpus[rank % len(gpus)]} if gpus else {} for rank in range(1, size)]
         self.mates = [Worker(cores, place, None) for place in places]
-        self.shares: Leading | None = None
+        self.is_sharded = size > 1 and shards_weights() and (not gpus or len(gpus) >= size)
+        """Whether each holds a part of the frozen weights. On one GPU together they would save nothing."""
         self._meeting: tempfile.TemporaryDirectory[str] | None = None
         """Where they find each other. It stays until the end: the others may still read it when the leader is done."""
 
     def set_up(self, asked: Asked) -> None:
         """Let the others load data and model, while this process does."""
-        for mate in self.mates:
-            mate.begin(_set_up, (asked, self.size))
+        if self.mates:
+            self._meeting = tempfile.TemporaryDirectory(prefix="clinpeft-")
+            for rank, mate in enumerate(self.mates, 1):
+                mate.begin(_work, (asked, rank, self.size, self._meeting.name, self.is_sharded))
 
-    def join(self, model: ClinicalModel) -> Shares:
-        """Begin together, once all are ready. Raises MateLost, and whatever another process raises."""
-        if not self.mates:
-            return ALONE
-        frozen = digest_of_frozen(model)
-        if any(self._answer(mate) != frozen for mate in self.mates):
-            raise RuntimeError("the processes of a run do not have the same frozen weights")
-        self._meeting = tempfile.TemporaryDirectory(prefix="clinpeft-")
-        meeting = Path(self._meeting.name) / "meeting"
-        for rank, mate in enumerate(self.mates, 1):
-            mate.begin(_follow, (str(meeting), rank, self.size))
-        self.shares = Leading(self.size, self._listen)
-        try:
-            join(meeting, 0, self.size)
-        except RuntimeError:
-            self._listen(SECONDS_TO_GO)
-            raise
-        return self.shares
+    def place(self, model: ClinicalModel, device: torch.device) -> None:
+        """Put the model, or this process's part of it, onto the device, once all have loaded theirs; from then on
+        `shares` is what they do together. Raises MateLost, and whatever another process raises."""
+        if self._meeting is None:
+            model.to(device)
+            return
+        meeting = Path(self._meeting.name)
+        while not all((meeting / READY.format(rank)).exists() for rank in range(1, self.size)):
+            self.hear(SECONDS_BETWEEN_LOOKS)
+        lead = Leading(self.size, self.hear, is_in_step=self.is_sharded)
+        join(meeting / MEETING, 0, self.size)
+        _place(model, device, self.is_sharded, lead.wait)
+        if self.is_sharded:
+            # Of a step all know; what the leader scores with is to be gathered as well.
+            model.backbone.register_forward_pre_hook(
+                lambda module, inputs: None if module.training else lead.call_along(), prepend=True
+            )
+        self.shares = lead
 
     def part(self, meter: Meter) -> None:
-        """Training is over: the others say what they have taken, which `meter` counts in, and go."""
-        if self.shares is not None:
+        """The others are no longer needed: they say what they have taken, which `meter` counts in, and go."""
+        if isinstance(self.shares, Leading):
             self.shares.end()
             for mate in self.mates:
                 meter.add_beside(**self._answer(mate))
@@ -103,13 +113,14 @@ class Crew:
         """Nobody is left behind, whatever happened."""
         for mate in self.mates:
             mate.end()
-        self.mates, self.shares = [], None
+        self.mates, self.shares = [], ALONE
         leave()
         if self._meeting is not None:
             self._meeting.cleanup()
             self._meeting = None
 
-    def _listen(self, seconds: float) -> None:
+    def hear(self, seconds: float) -> None:
+        """For so long at most; raises what has befallen another process."""
         connections = {mate.connection: mate for mate in self.mates}
         for connection in wait(list(connections), timeout=seconds):
             self._answer(connections[connection])  # type: ignore[index]
@@ -136,36 +147,47 @@ def crew_for(asked: Asked) -> Iterator[Crew]:
     try:
         crew.set_up(asked)
         yield crew
+    except RuntimeError:
+        # What is lost with another process's connection is noticed before what that has to say.
+        crew.hear(SECONDS_TO_GO)
+        raise
     finally:
         crew.end()
 
 
-_READY: list[Ready] = []
-"""In another process: what it has set up."""
-
-
-def _set_up(job: tuple[Asked, int]) -> str:
-    """In another process: set the run up, and say which frozen weights that gave."""
+def _work(job: tuple[Asked, int, int, str, bool]) -> dict[str, float]:
+    """In another process: set the run up and compute shares until the leader says that it is enough; returns what that
+    took."""
     # Whoever is to be interrupted is the leader, which ends this process; Slurm sends its signals to all.
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
-    asked, size = job
-    ready = set_out(asked.spec, asked.dataset, asked.model, pinned=asked.pinned, num_processes=size)
-    _READY[:] = [ready]
-    return digest_of_frozen(ready.training.model)
+    asked, rank, size, meeting, is_sharded = job
 
+    def place(model: ClinicalModel, device: torch.device) -> None:
+        Path(meeting, READY.format(rank)).touch()
+        join(Path(meeting, MEETING), rank, size)
+        _place(model, device, is_sharded, torch.distributed.Work.wait)
 
-def _follow(place: tuple[str, int, int]) -> dict[str, float]:
-    """In another process: compute shares until the leader says that it is enough; returns what that took."""
-    meeting, rank, size = place
-    (ready,) = _READY
     try:
-        join(Path(meeting), rank, size)
+        ready = set_out(
+            asked.spec, asked.dataset, asked.model, pinned=asked.pinned, num_processes=size, place=place
+        )
         follow(ready.between_judgements, rank, size)
     finally:
         leave()  # Else a leader that waits for this process's gradient would not notice that it has failed.
     is_sharing = ready.training.engine.device.type == "cuda" and rank >= len(_gpus())
     return ready.meter.spent_beside(has_own_gpu=not is_sharing)
+
+
+def _place(model: ClinicalModel, device: torch.device, is_sharded: bool, wait: Wait) -> None:
+    """In each process that has met the others. Raises RuntimeError where their frozen weights differ."""
+    digest = digest_of_frozen(model)
+    if not are_equal(digest):
+        raise RuntimeError("the processes of a run do not have the same frozen weights")
+    if is_sharded:
+        shard_frozen(model, device, digest, wait)
+    else:
+        model.to(device)
 
 
 def _gpus() -> list[str]:

@@ -87,7 +87,9 @@ def _train(job: Job, resolved: ResolvedModel, folder: Path) -> RunRecord:
 def _train_with(crew: Crew, job: Job, resolved: ResolvedModel, folder: Path, saved: dict[str, Any] | None) -> RunRecord:
     spec, card = job.planned.spec, job.dataset.card
     pinned = None if saved is None else saved["engine"]
-    ready = set_out(spec, job.dataset, resolved, Pulse(spec.describe()), pinned=pinned, num_processes=crew.size)
+    ready = set_out(
+        spec, job.dataset, resolved, Pulse(spec.describe()), pinned=pinned, num_processes=crew.size, place=crew.place
+    )
     training, model, meter, predict = ready.training, ready.training.model, ready.meter, ready.predict
     splits, encoded, lengths = ready.prepared.splits, ready.prepared.encoded, ready.lengths
     fitted = fit(
@@ -96,10 +98,11 @@ def _train_with(crew: Crew, job: Job, resolved: ResolvedModel, folder: Path, sav
         meter,
         job.checkpoints,
         saved,
-        crew.join(model),
+        crew.shares,
         lambda: job.is_behind([one.score for one in meter.judged]),
     )
-    crew.part(meter)
+    if fitted.is_pruned or not crew.is_sharded:
+        crew.part(meter)
     if fitted.is_pruned:
         return _pruned(job, folder, ready, fitted)
 
@@ -107,9 +110,14 @@ def _train_with(crew: Crew, job: Job, resolved: ResolvedModel, folder: Path, sav
         validation = predict(splits["validation"], encoded["validation"])
     test, speed = meter.throughput(lambda: predict(splits["test"], encoded["test"]), len(splits["test"]))
     one_by_one = zip(splits["validation"][:TIMED_ALONE], encoded["validation"], strict=False)
+    costs = meter.costs()
+    seconds_each = latency([partial(predict, [example], [item]) for example, item in one_by_one])
+    if crew.is_sharded:  # Until here the others' parts of the weights were needed.
+        crew.part(meter)
+        costs = meter.costs()
     cost = {
-        **meter.costs(),
-        **latency([partial(predict, [example], [item]) for example, item in one_by_one]),
+        **costs,
+        **seconds_each,
         "examples_per_second": speed,
         "flops": training_flops(
             model,

@@ -16,7 +16,7 @@ from clinpeft.models.load import load
 from clinpeft.runs.prepared import Prepared, prepare_examples
 from clinpeft.runs.scoring import Predict, epoch_judge, predictor
 from clinpeft.spec import Judging, RunSpec
-from clinpeft.train.engine import set_up
+from clinpeft.train.engine import Place, set_up
 from clinpeft.train.loop import Training
 from clinpeft.train.machine import pick_device, use_threads
 from clinpeft.train.meter import Meter, OnStep
@@ -82,11 +82,12 @@ def set_out(
     *stepped: OnStep,
     pinned: Mapping[str, Any] | None = None,
     num_processes: int = 1,
+    place: Place | None = None,
 ) -> Ready:
     """Everything that a run does before its first step; loading and tokenising are no training time.
 
     stepped: told after every step; pinned: what the engine said of itself with which the run was begun that goes on;
-    num_processes: that the run is shared out over.
+    num_processes: that the run is shared out over; place: puts the model onto the device, where it is.
     """
     card, options = dataset.card, spec.train
     device = pick_device()
@@ -105,7 +106,8 @@ def set_out(
     num_steps = options.planned_steps(len(train))
     model = method.apply(model, resolved.card, Context(spec.seed, card.kind, num_steps, lambda: stream(0)))
     longest = max(len(window.input_ids) for item in train for window in item.windows)
-    engine = set_up(model, options, device, longest, max(len(item.windows) for item in train), pinned, num_processes)
+    windows = max(len(item.windows) for item in train)
+    engine = set_up(model, options, device, longest, windows, pinned, num_processes, place)
     weights = class_weights(prepared.splits["train"], card, options.class_weights)
     training = Training(
         model=model,

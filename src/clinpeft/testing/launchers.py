@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from clinpeft.errors import BadInput
+from clinpeft.errors import BadInput, EnvironmentStop
 from clinpeft.launchers.base import Launcher
 from clinpeft.testing._rules import CheckResult, Rule, empty_attributes, results
 
@@ -35,7 +35,7 @@ def _documents_every_option(entry: type[Launcher]) -> str | None:
     return f"no text under option {', '.join(bare)}" if bare else None
 
 
-def _says_what_is_missing_as_bad_input(entry: type[Launcher]) -> str | None:
+def _says_on_purpose_what_is_missing(entry: type[Launcher]) -> str | None:
     _is_ready(entry)
     return None
 
@@ -69,7 +69,7 @@ SEEN_RULES: tuple[Rule[Launcher], ...] = (
     _says_what_it_is,
     _is_made_without_options,
     _documents_every_option,
-    _says_what_is_missing_as_bad_input,
+    _says_on_purpose_what_is_missing,
 )
 DONE_RULES: tuple[Rule[Launcher], ...] = (
     _gives_every_job_its_own_value,
@@ -82,7 +82,7 @@ DONE_RULES: tuple[Rule[Launcher], ...] = (
 def _is_ready(entry: type[Launcher]) -> bool:
     try:
         entry().ready()
-    except BadInput:
+    except (BadInput, EnvironmentStop):
         return False
     return True
 

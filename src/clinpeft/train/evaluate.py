@@ -14,6 +14,7 @@ from clinpeft.models.load import ClinicalModel
 from clinpeft.spec import Kind
 from clinpeft.train.features import PIECES_WITHOUT_GRADIENT, features_of
 from clinpeft.train.precision import Precision, computing
+from clinpeft.train.sharding import is_sharded
 
 PIECES_PER_BATCH = PIECES_WITHOUT_GRADIENT
 """Word pieces in a scoring batch."""
@@ -67,7 +68,8 @@ def _logits(model: ClinicalModel, encoded: Sequence[Encoded], pad_id: int, preci
     device = next(model.parameters()).device
     was_training = model.training
     model.eval()
-    with torch.inference_mode(), computing(precision, device):
+    # A layer that is first gathered in inference mode could not be trained through afterwards.
+    with torch.no_grad() if is_sharded(model) else torch.inference_mode(), computing(precision, device):
         for batch in scoring_batches(encoded, PIECES_PER_BATCH, pad_id):
             batch = batch.to(device)
             yield batch.indices, model.head(features_of(model, batch, PIECES_PER_BATCH), batch.num_windows)

@@ -13,6 +13,7 @@ from clinpeft.data.batch import Batch, Stream
 from clinpeft.models.load import ClinicalModel
 from clinpeft.train.engine import Engine
 from clinpeft.train.precision import computing
+from clinpeft.train.sharding import is_sharded
 from clinpeft.train.shares import Shares
 from clinpeft.train.state import Reached
 
@@ -100,6 +101,9 @@ def _rows(batch: Batch) -> Iterator[tuple[int, int]]:
 
 
 def for_training(model: ClinicalModel) -> nn.Module:
-    """What the loop calls: the model itself, unless its whole backbone is frozen."""
+    """What the loop calls: the model itself, unless its whole backbone is frozen.
+
+    In shards all processes must take the same passes, and which features are kept differs from process to process.
+    """
     is_frozen = not any(parameter.requires_grad for parameter in model.backbone.parameters())
-    return FrozenFeatures(model) if is_frozen else model
+    return FrozenFeatures(model) if is_frozen and not is_sharded(model) else model

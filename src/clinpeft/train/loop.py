@@ -23,6 +23,7 @@ from clinpeft.train.interruption import Interrupted, Interruption
 from clinpeft.train.loss import loss_of, num_judged
 from clinpeft.train.meter import Meter
 from clinpeft.train.precision import LossScaling, computing
+from clinpeft.train.sharding import go_along, is_sharded
 from clinpeft.train.shares import ALONE, Following, Shares
 from clinpeft.train.state import TrainingState
 
@@ -107,7 +108,9 @@ def follow(training: Training, rank: int, size: int) -> None:
     The model must be set up as the leader's is. Whatever is decided (steps, scores, when to stop) the leader decides.
     """
     model, network = training.model, for_training(training.model)
-    shares = Following(rank, size, [value for value in model.parameters() if value.requires_grad])
+    example = next(next(training.stream(0)).parts(1))
+    along = partial(go_along, model, example, training.engine.precision) if is_sharded(model) else None
+    shares = Following(rank, size, [value for value in model.parameters() if value.requires_grad], along)
     model.train()
     for batch, scale in shares.steps(training.stream, training.seed):
         _backward(network, training, batch, partial(torch.mul, other=scale), None, shares)
@@ -231,11 +234,10 @@ def _backward(
 ) -> float:
     """Add the (scaled) gradient of the batch's loss, part by part as memory allows, and return the loss."""
     kind, engine, class_weights = training.kind, training.engine, training.class_weights
-    own = shares.of(batch)
     in_all = num_judged(batch, kind, class_weights)
     loss = 0.0
-    for number, part in enumerate(own.parts(engine.pieces_at_once) if own else ()):
-        share = num_judged(part, kind, class_weights) / in_all if in_all else 1.0
+    for number, (part, counts) in enumerate(shares.parts(batch, engine.pieces_at_once)):
+        share = counts * (num_judged(part, kind, class_weights) / in_all if in_all else 1.0)
         part = part.to(engine.device)
         with computing(engine.precision, engine.device):
             logits = network(part)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from clinpeft.launchers.base import CORES, PROCESSES
+from clinpeft.launchers.base import CORES, PROCESSES, SHARDS
 from clinpeft.record import Environment
 from clinpeft.train.precision import Precision
 
@@ -37,6 +37,11 @@ def use_threads(wanted: int | None, processes: int = 1) -> None:
 def num_processes() -> int:
     """Over how many processes, this one included, a launcher wants a run to be shared out ($CLINPEFT_PROCESSES)."""
     return max(1, int(os.environ.get(PROCESSES, 1)))
+
+
+def shards_weights() -> bool:
+    """Whether a launcher wants each of a run's processes to hold a part of the frozen weights ($CLINPEFT_SHARDS)."""
+    return os.environ.get(SHARDS) == "1"
 
 
 def num_cores() -> int:

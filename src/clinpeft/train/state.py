@@ -111,7 +111,12 @@ class TrainingState:
 
 
 def digest_of_frozen(model: ClinicalModel) -> str:
-    """Of the weights that do not train, as they are before the first step; a quarter of a second a gigabyte."""
+    """Of the weights that do not train, as they are before the first step; a quarter of a second a gigabyte.
+
+    Of weights in shards it was taken before.
+    """
+    if model.whole_digest is not None:
+        return model.whole_digest
     digest = hashlib.sha256()
     for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
         if not tensor.requires_grad and tensor.numel():

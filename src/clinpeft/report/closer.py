@@ -1,0 +1,180 @@
+"""A closer look at one task, ready for the template: who beats whom, every seed, and the evaluation of the choice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+
+from markupsafe import Markup
+
+from clinpeft.metrics.net_benefit import DecisionCurve
+from clinpeft.metrics.operating_point import OperatingPoint, ppv_at
+from clinpeft.metrics.subgroups import Subgroup
+from clinpeft.report.contrasts import Contrast
+from clinpeft.report.evaluation import Judged, TaskEvaluation
+from clinpeft.report.plots import calibration_plot, net_benefit_plot, precision_recall_plot, svg
+from clinpeft.report.results import ResultRow
+from clinpeft.report.wording import BASELINE_WORDS, configuration, percent, score
+
+MOST_DUELS = 12
+"""Configurations in the table of who beats whom."""
+ROLES = {"choice": "recommended", "runner_up": "runner-up", "baseline": "baseline"}
+LEAST_FOR_IQM = 4
+"""Seeds; with fewer the middle half is the mean."""
+
+
+@dataclass(frozen=True)
+class Duel:
+    """One configuration against another, on the same subjects and seeds."""
+
+    win: float
+    """Share of the draws in which it is the better one."""
+    difference: float
+    low: float
+    high: float
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the interval, which holds for all pairs of the task together, excludes zero."""
+        return self.low > 0 or self.high < 0
+
+
+@dataclass(frozen=True)
+class PointView:
+    """A line of the table of thresholds."""
+
+    name: str
+    role: str
+    rule: str
+    point: OperatingPoint
+    ppv_elsewhere: float | None
+
+
+@dataclass(frozen=True)
+class Closer:
+    """What stands below a task's table."""
+
+    duels: list[tuple[str, list[Duel | None]]]
+    """Best first: each configuration against all, itself None."""
+    judged: list[tuple[str, Judged]]
+    """Names of the configurations that were looked at closely."""
+    points: list[PointView]
+    plots: list[tuple[str, list[Markup]]]
+    """By label: calibration, precision and recall, net benefit."""
+    useful: list[str]
+    """What the net benefit says, in a sentence a label."""
+    off: list[str]
+    """Whose probabilities cannot be taken at their word."""
+    subgroups: tuple[Subgroup, ...]
+    split: str
+
+
+def closer(
+    rows: Sequence[ResultRow],
+    names: Mapping[tuple[str, ...], str],
+    contrasts: Sequence[Contrast],
+    evaluation: TaskEvaluation | None,
+    alert_rate: float,
+    prevalence: float | None,
+) -> Closer:
+    """rows: of the task's headline metric on validation, best first; names: of configurations, by their runs."""
+    judged = [(_name(item), item) for item in evaluation.judged] if evaluation else []
+    choice = evaluation.choice if evaluation else None
+    points = [
+        PointView(name, ROLES[item.role], rule, point, None if prevalence is None else ppv_at(point, prevalence))
+        for name, item in judged
+        for rule, of_rule in (
+            ("as chosen on validation", item.points),
+            (f"at most {percent(alert_rate)} flagged", item.points_at_alert_rate),
+        )
+        for point in of_rule
+    ]
+    return Closer(
+        duels=_duels(rows, names, contrasts),
+        judged=judged,
+        points=points,
+        plots=_plots(choice) if choice else [],
+        useful=[_useful(item) for item in choice.net_benefit] if choice else [],
+        off=[
+            f"{name}, {found.label}: slope {score(found.slope.value)} "
+            f"[{score(found.slope.low)}, {score(found.slope.high)}]"
+            for name, item in judged
+            for found in item.calibration
+            if found.is_off
+        ],
+        subgroups=choice.subgroups if choice else (),
+        split=choice.split if choice else "validation",
+    )
+
+
+def iqm(values: Sequence[float | None]) -> float | None:
+    """The interquartile mean over seeds: the mean of the middle half, whose ends count in part (Agarwal et al. 2021,
+    arXiv:2108.13264). None with fewer than four.
+
+    >>> iqm([0.1, 0.5, 0.7, 0.9])
+    0.6
+    """
+    known = sorted(value for value in values if value is not None)
+    if len(known) < LEAST_FOR_IQM:
+        return None
+    quarter = len(known) / 4
+    weights = [
+        max(0.0, min(place + 1, len(known) - quarter) - max(float(place), quarter)) for place in range(len(known))
+    ]
+    return sum(weight * value for weight, value in zip(weights, known, strict=True)) / sum(weights)
+
+
+def spread_of_seeds(values: Sequence[float | None]) -> float | None:
+    """Standard deviation over the seeds that gave a value; None with one."""
+    known = [value for value in values if value is not None]
+    return stdev(known, fmean(known)) if len(known) > 1 else None
+
+
+def _name(item: Judged) -> str:
+    label = BASELINE_WORDS.get(item.method, item.method) if item.model == "none" else item.method
+    return configuration(item.model, label)
+
+
+def _duels(
+    rows: Sequence[ResultRow], names: Mapping[tuple[str, ...], str], contrasts: Sequence[Contrast]
+) -> list[tuple[str, list[Duel | None]]]:
+    scored = [row for row in rows if row.mean is not None]
+    held = next((found for found in contrasts if any(found.holds(row) for row in scored)), None)
+    if held is None:
+        return []
+    best = [row for row in scored if held.holds(row)][:MOST_DUELS]
+    table = [(names[row.runs], [_duel(held, row, other) for other in best]) for row in best]
+    return table if len(best) > 1 else []
+
+
+def _duel(held: Contrast, row: ResultRow, other: ResultRow) -> Duel | None:
+    gap = held.difference(row, other)
+    if row is other or gap is None or gap.low is None or gap.high is None:
+        return None
+    larger = float(held.comparison.win[held.places[row.runs], held.places[other.runs]])
+    return Duel(larger if row.higher_is_better else 1 - larger, gap.value, gap.low, gap.high)
+
+
+def _plots(choice: Judged) -> list[tuple[str, list[Markup]]]:
+    found: dict[str, list[Markup]] = {}
+    for calibration in choice.calibration:
+        found.setdefault(calibration.label, []).append(svg(calibration_plot(calibration)))
+    for curve in choice.precision_recall:
+        found.setdefault(curve.label, []).append(svg(precision_recall_plot(curve)))
+    for benefit in choice.net_benefit:
+        found.setdefault(benefit.label, []).append(svg(net_benefit_plot(benefit)))
+    return list(found.items())
+
+
+def _useful(found: DecisionCurve) -> str:
+    if found.useful is None:
+        return (
+            f"{found.label}: at no threshold from {percent(found.thresholds[0])} to {percent(found.thresholds[-1])} is "
+            "acting on the model better than treating everybody or nobody."
+        )
+    low, high = found.useful
+    return (
+        f"{found.label}: acting on the model is better than treating everybody or nobody at thresholds from "
+        f"{percent(low)} to {percent(high)}."
+    )
