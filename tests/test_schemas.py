@@ -26,6 +26,7 @@ UNKNOWN_KEYS = {
     "predictions": ("truncatd", "truncated"),
     "journal": ("evnt", "event"),
     "results": ("row", "rows"),
+    "evaluation": ("task", "tasks"),
 }
 
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
 from clinpeft.errors import BadInput, did_you_mean
 from clinpeft.files import for_owner_only
-from clinpeft.launchers.base import LAUNCHERS, Launcher
+from clinpeft.launchers.base import LAUNCHERS, Launcher, SharingLauncher
 from clinpeft.prices.rates import find_price
+from clinpeft.report.evaluation import Evaluation
 from clinpeft.report.render import write_report
 from clinpeft.report.results import Recommendation, Results
+from clinpeft.report.view_base import View
 from clinpeft.runs.find import find
 from clinpeft.runs.forecast import Outlook
 from clinpeft.runs.grid import may_fit
+from clinpeft.runs.reproduce import TOLERANCE, Reproduction
 from clinpeft.runs.sweep import Outcome, sweep
 from clinpeft.spec import CostField, Study
 from clinpeft.studies import find_studies
@@ -76,13 +79,15 @@ def plan(
     data: str | Path | list[str | Path] = (),  # type: ignore[assignment]
     price: str | None = None,
     probes: bool = True,
+    launcher: SharingLauncher | None = None,
     tell: Callable[[str], None] = lambda line: None,
 ) -> tuple[Outlook, ...]:
     """What a study will take on this machine, run by run and in all, before anything is trained; nothing is written.
 
     One Outlook, or one for each study of a packaged folder. out: the study's folder if it was begun, whose finished
     runs are left out; price: what an hour of this machine costs (`own:workstation`, or `FILE:RATE`); probes: whether a
-    few steps of each kind of run are tried out, else all is reckoned from sizes; tell: hears which is tried.
+    few steps of each kind of run are tried out, else all is reckoned from sizes, as it is for runs that `launcher`
+    shares out over several processes; tell: hears which is tried.
     Raises BadInput for what `run` would refuse too, but for weights that are not here.
     """
     from clinpeft.runs.plan import plan_study
@@ -91,9 +96,41 @@ def plan(
     rate = find_price(price) if price else None
     with for_owner_only():
         return tuple(
-            plan_study(asked, base, place if out else None, data=folders, price=rate, probes=probes, tell=tell)
+            plan_study(
+                asked,
+                base,
+                place if out else None,
+                data=folders,
+                price=rate,
+                probes=probes,
+                launcher=launcher,
+                tell=tell,
+            )
             for asked, base, place in _parts(study, Path(out or "."))
         )
+
+
+def reproduce(
+    folder: str | Path,
+    run: str,
+    *,
+    data: str | Path | list[str | Path] = (),  # type: ignore[assignment]
+    base: str | Path | None = None,
+    tolerance: float = TOLERANCE,
+) -> Reproduction:
+    """Train a finished run of a study's folder again, in a private temporary folder, and say how near it comes.
+
+    `verdict` is `bitwise` (weights and predictions are the same to the last bit), `within tolerance` (the headline
+    metric on validation moves by at most `tolerance`) or `different`. run: an id, or the start of one; data: folders
+    in which its dataset and model may lie beside the study's own; base: the folder that the study's paths are relative
+    to. Raises BadInput where data, model or training code are not those of the record.
+    """
+    from clinpeft.runs.reproduce import reproduce as reproduce_run
+
+    folders = [Path(path) for path in ([data] if isinstance(data, str | Path) else data)]
+    return reproduce_run(
+        Path(folder), run, data=folders, base=None if base is None else Path(base), tolerance=tolerance
+    )
 
 
 def _parts(study: Study | str | Path, out: Path) -> list[tuple[Study, Path, Path]]:
@@ -112,6 +149,82 @@ def results(*folders: str | Path) -> Results:
     from clinpeft.report.load import load
 
     return aggregate(load([Path(folder) for folder in folders]))
+
+
+def views(*folders: str | Path, train_price: str | None = None, serve_price: str | None = None) -> tuple[View, ...]:
+    """The study's own analyses of one store, or of several merged, as tables (`View.tables`, each with `to_csv` and
+    `to_latex`): size, domain, rank, learning curves, time to quality, cost, parameters, the 2024 study's efficiency
+    score and its published numbers; those whose axis the studies have.
+
+    Prices (`taylor2024:train`, `FILE:RATE`) are of an hour of training and of scoring, for money in the cost table.
+    """
+    from clinpeft.report.aggregate import aggregate
+    from clinpeft.report.load import load
+    from clinpeft.report.views import views as views_of
+
+    loaded = load([Path(folder) for folder in folders])
+    prices = [find_price(name) if name else None for name in (train_price, serve_price)]
+    return views_of(loaded, aggregate(loaded), train_price=prices[0], serve_price=prices[1])
+
+
+def evaluation(*folders: str | Path, alert_rate: float = 0.1, prevalence: float | None = None) -> Evaluation:
+    """A closer look at what is recommended, as in evaluation.json: calibration, thresholds, net benefit, subgroups.
+
+    alert_rate: share of examples that may be flagged; prevalence: how common the label is where the model is used.
+    """
+    from clinpeft.report.aggregate import analyse
+    from clinpeft.report.configurations import configurations, selected
+    from clinpeft.report.evaluation import evaluate
+    from clinpeft.report.load import load
+
+    loaded = load([Path(folder) for folder in folders])
+    recommended = analyse(loaded).results.recommendations
+    return evaluate(recommended, configurations(selected(loaded, {})), alert_rate, prevalence)
+
+
+def export_results(*folders: str | Path, to: str, out: str | Path | None = None) -> int:
+    """The runs of one study, or of several, in another program's format; how many were written.
+
+    to: `peft` (JSON as peft's method_comparison has it, one file a run, into the folder `out`) or `mlflow` (a file store
+    `out`; default `mlruns` in each study's folder; runs that it holds already are left alone). For pandas there is
+    `results(...).to_pandas()`. Raises BadInput for another format, and when MLflow is not installed.
+    """
+    from clinpeft.exchange.mlflow_store import export_to_mlflow
+    from clinpeft.exchange.peft_comparison import write_peft_results
+    from clinpeft.report.load import load
+
+    loaded = load([Path(folder) for folder in folders])
+    with for_owner_only():
+        if to == "mlflow":
+            return export_to_mlflow(loaded, None if out is None else Path(out))
+        if to == "peft":
+            return len(write_peft_results(loaded, Path(out) if out else loaded[0].folder / "peft-results"))
+    raise BadInput(f"--to {to}", "is no format", "use peft or mlflow")
+
+
+def import_results(*files: str | Path, out: str | Path, task: str = "MetaMathQA") -> int:
+    """Make the folder `out` of result files of peft's method_comparison (or folders of them), which `report` reads like
+    a study's, alone or beside others; how many runs. task: what foreign files, which do not say it, are results of."""
+    from clinpeft.exchange.peft_comparison import import_peft_results
+
+    with for_owner_only():
+        return import_peft_results([Path(file) for file in files], Path(out), task)
+
+
+def errors(*folders: str | Path, most: int = 20, data: Sequence[str | Path] = ()) -> list[Path]:
+    """Write the recommended runs' surest wrong answers with their texts beside the datasets; the files.
+
+    data: more folders with datasets. Raises BadInput when a dataset is not found, or is another than a run's.
+    """
+    from clinpeft.report.aggregate import analyse
+    from clinpeft.report.configurations import configurations, selected
+    from clinpeft.report.errors import write_errors
+    from clinpeft.report.load import load
+
+    loaded = load([Path(folder) for folder in folders])
+    recommended = analyse(loaded).results.recommendations
+    found = configurations(selected(loaded, {}))
+    return write_errors(recommended, found, most, [Path(folder) for folder in data])
 
 
 def recommendations(folder: str | Path, *, limits: Mapping[str, float] | None = None) -> tuple[Recommendation, ...]:

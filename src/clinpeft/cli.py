@@ -237,16 +237,24 @@ def plan_(
     ] = None,
     price: Annotated[str | None, typer.Option(help="What an hour here costs: own:workstation, FILE:RATE.")] = None,
     no_probe: Annotated[bool, typer.Option("--no-probe", help="Reckon from sizes; try nothing out.")] = False,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="processes_per_run=N, shard_weights=true: as for `run`.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """What the runs of STUDY will take here: time, memory, disk, energy, money; exit code 1 if one will not fit."""
     from clinpeft.api import plan as plan_study
+    from clinpeft.frozen import parse_words
+    from clinpeft.launchers.local import Local
     from clinpeft.runs.plan_text import outlook_lines
 
     def tell(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
-    outlooks = plan_study(study, out, data=list(data or []), price=price, probes=not no_probe, tell=tell)
+    local = parse_words(Local, _pairs(settings, "--set"), "--set")
+    outlooks = plan_study(
+        study, out, data=list(data or []), price=price, probes=not no_probe, launcher=local, tell=tell
+    )
     if as_json:
         print(json.dumps([outlook.facts() for outlook in outlooks], ensure_ascii=False, indent=1))
     else:
@@ -331,25 +339,92 @@ def status(
 
 
 @app.command()
+def reproduce(
+    folder: Path,
+    run: Annotated[str, typer.Argument(help="Its id, or the start of it.")],
+    data: Data = None,
+    base: Annotated[Path | None, typer.Option(help="Folder that the study's own paths are relative to.")] = None,
+    tolerance: Annotated[
+        float, typer.Option(min=0, help="By how much the headline metric may move where bits may differ.")
+    ] = 0.01,
+    as_json: Json = False,
+) -> None:
+    """Train a finished run again in a temporary folder: bitwise, within tolerance, or different (exit code 1)."""
+    from clinpeft.runs.reproduce import reproduce as reproduce_run
+
+    found = reproduce_run(folder, run, data=list(data or []), base=base, tolerance=tolerance)
+    print(json.dumps(found.facts(), indent=1) if as_json else "\n".join(found.lines()))
+    raise typer.Exit(1 if found.verdict == "different" else 0)
+
+
+@app.command()
 def report(
     folders: list[Path],
     only: Only = None,
     out: Annotated[Path | None, typer.Option("--out", help="Default: `report` in the first folder.")] = None,
+    audience: Annotated[
+        str | None, typer.Option("--for", help="`board`: also a PDF of four pages and a model card.")
+    ] = None,
+    about: Annotated[
+        Path | None, typer.Option(help="For the model card, what only people know: YAML, intended_use: …, users: ….")
+    ] = None,
     tables: Annotated[Path | None, typer.Option(help="A folder for every table as CSV and LaTeX.")] = None,
     alert_rate: Annotated[float, typer.Option(help="Share of examples that may be flagged.")] = 0.1,
     prevalence: Annotated[
         float | None, typer.Option(help="How common the label is where the model is to be used.")
     ] = None,
+    show_errors: Annotated[
+        int | None, typer.Option(min=1, help="So many wrong answers with their texts, in a file beside the dataset.")
+    ] = None,
+    data: Data = None,
 ) -> None:
     """Write the report of a study, or of several merged, from their records."""
     from clinpeft.report.render import write_report
 
-    place = out or folders[0] / "report"
-    print(
-        write_report(
-            folders, place, _pairs(only, "--only"), alert_rate=alert_rate, prevalence=prevalence, tables_in=tables
-        )
+    if audience not in (None, "board"):
+        raise BadInput("--for", "knows one audience", "write --for board")
+    if about is not None and audience is None:
+        raise BadInput("--about", "goes with --for board", "add it, or leave --about out")
+    written = write_report(
+        folders,
+        out or folders[0] / "report",
+        _pairs(only, "--only"),
+        alert_rate=alert_rate,
+        prevalence=prevalence,
+        tables_in=tables,
+        for_board=audience == "board",
+        about=about,
     )
+    if show_errors is not None:
+        from clinpeft.api import errors
+
+        for path in errors(*folders, most=show_errors, data=list(data or [])):
+            print(f"patients' text, for your eyes only: {path}", file=sys.stderr)
+    print(written)
+
+
+@app.command("export-results")
+def export_results_(
+    folders: list[Path],
+    to: Annotated[str, typer.Option(help="`peft` (method_comparison JSON) or `mlflow` (a file store).")],
+    out: Annotated[Path | None, typer.Option("--out", help="Default: below the study's folder.")] = None,
+) -> None:
+    """Write a study's runs in another program's format."""
+    from clinpeft.api import export_results
+
+    print(f"{export_results(*folders, to=to, out=out)} runs written")
+
+
+@app.command("import-results")
+def import_results_(
+    files: list[Path],
+    out: Out,
+    task: Annotated[str, typer.Option(help="What the results are of, where the files do not say.")] = "MetaMathQA",
+) -> None:
+    """Make a folder that `report` reads of result files of peft's method_comparison."""
+    from clinpeft.api import import_results
+
+    print(f"{import_results(*files, out=out, task=task)} runs imported")
 
 
 @app.command("recommend")

@@ -16,6 +16,7 @@ from clinpeft.data.card import Card
 from clinpeft.data.rows import DatasetRow
 from clinpeft.files import write_atomic
 from clinpeft.record import Event, PredictionRow, RunRecord, TestRecord
+from clinpeft.report.evaluation import Evaluation
 from clinpeft.report.results import Results
 from clinpeft.spec import Study
 
@@ -28,6 +29,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "predictions": PredictionRow,
     "journal": Event,
     "results": Results,
+    "evaluation": Evaluation,
 }
 """The type that owns each file: `study` is study.yaml, `dataset` one row of a dataset's Parquet, `predictions` one row
 of a predictions file, `journal` one line of journal.jsonl; the others are the JSON files of the same name."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from clinpeft.data.build import build_task
 from clinpeft.errors import BadInput
 from clinpeft.frozen import parse
 from clinpeft.methods.base import METHODS, resolve_method
+from clinpeft.models import catalogue
 from clinpeft.spec import Kind, MethodChoice, ModelChoice
 from clinpeft.tasks.base import TASKS
 from clinpeft.testing import CHECKS
@@ -21,6 +24,7 @@ from clinpeft.testing.cells import all_cells
 from clinpeft.testing.methods import check_method
 
 ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "how-to" / "add-a-model.md"
 CORPUS = ROOT.parent / "shared" / "data" / "mts_dialog"
 PLUG_INS = [("method", "last-layers"), ("metric", "log-loss"), ("task", "dialog-medications")]
 CELLS: list[tuple[str, Kind]] = [
@@ -50,6 +54,28 @@ def test_the_method_keeps_its_promises(plug_ins: Path) -> None:
     results = check_method(METHODS.get("last-layers"), CELLS)
 
     assert [f"{result.name}: {result.detail}" for result in results if not result.passed] == []
+
+
+@pytest.fixture
+def with_the_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The page's row at the end of catalogue.yaml."""
+    row = next(block for block in re.findall(r"```yaml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL))
+    rows = Path(catalogue.__file__).with_name("catalogue.yaml").read_text(encoding="utf-8")
+    (tmp_path / "catalogue.yaml").write_text(f"{rows}\n{row}", encoding="utf-8")
+    monkeypatch.setattr(catalogue, "__file__", str(tmp_path / "catalogue.py"))
+    catalogue.catalogue.cache_clear()
+    yield
+    catalogue.catalogue.cache_clear()
+
+
+@pytest.mark.usefixtures("with_the_row")
+def test_the_row_is_a_model_that_keeps_its_promises() -> None:
+    results = CHECKS["model"]("our-letters")
+
+    assert results
+    assert [f"{result.name}: {result.detail}" for result in results if not result.passed] == []
+    assert dict(summaries("models"))["our-letters"] == "BERT with 6 layers, pre-trained on discharge letters"
+    assert ("our-letters", "mimic3") in {(seen.model, seen.source) for seen in catalogue.seen_by("mimic3")}
 
 
 def test_methods_serve_the_family_and_it_is_among_those_that_are_tried(plug_ins: Path) -> None:

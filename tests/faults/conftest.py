@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -74,7 +75,7 @@ class Running:
         order = {"words": [str(word) for word in words], "code": STEADY + code, "log": str(log)}
         self.pid: int = zygote.ask(order)
 
-    def code(self, seconds: float = 120.0) -> int:
+    def code(self, seconds: float = 600.0) -> int:
         """What it ends with."""
         code = self.zygote.ask({"wait": self.pid, "seconds": seconds})
         if code is None:
@@ -93,7 +94,7 @@ class Running:
     def said(self) -> str:
         return self.log.read_text(encoding="utf-8") if self.log.exists() else ""
 
-    def wait_for(self, is_so: Callable[[], bool], seconds: float = 60.0) -> None:
+    def wait_for(self, is_so: Callable[[], bool], seconds: float = 300.0) -> None:
         end = time.monotonic() + seconds
         while not is_so():
             assert time.monotonic() < end, f"waited in vain; it said: {self.said()}"
@@ -180,8 +181,6 @@ def whole(tinier: Small, launch: Callable[..., Running], expected: dict[str, dic
         process = launch(twin)
         assert process.code() == 0, process.said()
         expected["tinier"] = results(twin)
-        import shutil
-
         shutil.rmtree(twin.out)
     return expected["tinier"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 from collections.abc import Callable
@@ -26,6 +27,21 @@ def cut_off(small: Small, launch: Launch, step: int = 4) -> Path:
     return folder
 
 
+def twin_of(small: Small) -> Small:
+    """The same study but for LoRA's learning rate, beside it."""
+    shutil.copytree(small.folder, small.folder.with_name("twin"), symlinks=True, ignore=lambda *_: ["out"])
+    twin = type(small)(small.folder.with_name("twin"))
+    write(twin, learning_rate=1e-3)
+    return twin
+
+
+def write(small: Small, task: dict[str, Any] | None = None, **options: Any) -> None:
+    """`tinier` with other options of LoRA, or of the task."""
+    small.write(
+        methods=[{"name": "lora", **options}, "head-only"], train={"epochs": 2, "batch_size": 8}, task=task or {}
+    )
+
+
 def flip(path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[len(data) * 2 // 3] ^= 1
@@ -38,12 +54,14 @@ DAMAGES: dict[str, Callable[[Path, Path], object]] = {
     "emptied": lambda path, other: path.write_bytes(b""),
     "a bit flipped": lambda path, other: flip(path),
     "an earlier one's": lambda path, other: shutil.copy(other / path.name, path),
+    "another run's": lambda path, other: shutil.copy(other / path.name, path),
 }
 
 
 def check(name: str, damage: str, small: Small, whole: dict[str, bytes], launch: Launch) -> None:
     folder = cut_off(small, launch)
-    DAMAGES[damage](folder / "step-4" / name, folder / "step-3")
+    other = cut_off(twin_of(small), launch) / "step-4" if damage == "another run's" else folder / "step-3"
+    DAMAGES[damage](folder / "step-4" / name, other)
     again = launch(small)
 
     assert again.code() == 0, again.said()
@@ -97,48 +115,80 @@ def test_a_moved_study_goes_on_from_its_checkpoint(
     assert_ended_well(moved, whole)
 
 
+def replace(path: Path, old: bytes, new: bytes) -> None:
+    content = path.read_bytes()
+    assert old in content
+    path.write_bytes(content.replace(old, new))
+
+
+def change(what: str, small: Small) -> str:
+    """Change an input of a study by a byte (at each place where that must be done alike); the code that does it, where
+    that is the way."""
+    if what == "weights":
+        model, copy = small.folder / "tiny", small.folder / "copy"
+        shutil.copytree(model.resolve(), copy)
+        model.unlink()
+        copy.rename(model)
+        flip(model / "model.safetensors")
+    elif what == "notes":
+        replace(small.folder / "notes.csv", b"severe pain", b"severe paim")
+    elif what == "labels":
+        replace(small.folder / "notes.csv", b",yes", b",yea")
+        write(small, {"positive": "yea"})
+    elif what == "order":
+        first, *rows = (small.folder / "notes.csv").read_text().splitlines(keepends=True)
+        (small.folder / "notes.csv").write_text("".join([first, *reversed(rows)]))
+    elif what == "setting":
+        write(small, learning_rate=1e-3)
+    elif what == "label map":
+        replace(small.out / "datasets" / "outcome" / "card.json", b'"yes"', b'"yea"')
+    return "from clinpeft.runs import grid; grid.TRAINING_CODE = 'another'" if what == "code" else ""
+
+
 @pytest.mark.slow
-def test_an_edited_run_does_not_go_on_from_the_checkpoint_of_the_old_one(tinier: Small, launch: Launch) -> None:
+@pytest.mark.parametrize("what", ["setting", "labels", "order", "weights", "code"])
+def test_a_run_does_not_go_on_from_a_checkpoint_of_other_settings_data_or_weights(
+    what: str, tinier: Small, launch: Launch
+) -> None:
     folder = cut_off(tinier, launch)
-    tinier.write(methods=[{"name": "lora", "learning_rate": 1e-3}, "head-only"], train={"epochs": 2, "batch_size": 8})
-    again = launch(tinier)
+    again = launch(tinier, change(what, tinier))
 
     assert again.code() == 0, again.said()
     assert folder.name not in tinier.store.runs()
     assert folder.exists(), "it waits for the study to be as it was"
     assert tinier.records()["lora"].work.steps == 6  # type: ignore[union-attr]
+    started = [event.run for event in tinier.store.journal.events() if event.event == "started"]
+    assert tinier.records()["lora"].run in started, "from step 0"
+    assert ("the study was edited since it last ran: " in again.said()) == (what in {"setting", "labels"})
+
+
+NEW_RUNS = {"setting": 1, "weights": 2, "notes": 3, "labels": 3, "order": 3, "code": 3, "label map": None, "touch": 0}
+"""Of the two that a model is trained in and a baseline; None: refused."""
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("what", ["weights", "notes", "label", "code"])
-def test_a_changed_input_is_another_run(what: str, tinier: Small, launch: Launch) -> None:
+@pytest.mark.parametrize("what", NEW_RUNS)
+def test_a_changed_byte_of_an_input_trains_what_depends_on_it_anew_and_nothing_else(
+    what: str, tinier: Small, launch: Launch
+) -> None:
+    write(tinier, learning_rate=2e-3)
     assert launch(tinier).code() == 0
-    before, code = set(tinier.store.runs()), ""
-    if what == "weights":
-        model = tinier.folder / "tiny"
-        shutil.copytree(model.resolve(), tinier.folder / "copy")
-        model.unlink()
-        (tinier.folder / "copy").rename(model)
-        flip(model / "model.safetensors")
-    elif what == "code":
-        code = "from clinpeft.runs import grid; grid.TRAINING_CODE = 'another'"
-    else:
-        path = tinier.folder / "notes.csv"
-        old, new = (b"severe pain", b"severe paim") if what == "notes" else (b",yes", b",yea")
-        path.write_bytes(path.read_bytes().replace(old, new))
-        if what == "label":
-            tinier.write(methods=["lora", "head-only"], train={"epochs": 2, "batch_size": 8}, task={"positive": "yea"})
-    process = launch(tinier, code)
+    before, kept = set(tinier.store.runs()), tinier.content("runs")
+    for path in [tinier.folder / "notes.csv", *tinier.out.rglob("*")] if what == "touch" else []:
+        os.utime(path, (0, 0), follow_symlinks=False)
+    process = launch(tinier, change(what, tinier))
     ended, after = process.code(), set(tinier.store.runs())
 
-    if ended == 2:
-        assert after == before, "refused with the reason, and nothing was done"
-        assert "clinpeft: " in process.said()
+    assert kept.items() <= tinier.content("runs").items()
+    if NEW_RUNS[what] is None:
+        assert ended in {1, 2}, process.said()
+        assert after == before
+        assert process.said().splitlines()[-1].startswith("clinpeft: /")
+        assert "card.json" in process.said()
     else:
         assert ended == 0, process.said()
-        assert len(after - before) == (2 if what == "weights" else 3)
+        assert len(after - before) == NEW_RUNS[what]
         assert before <= after
-    assert all(tinier.store.is_sound(run) for run in before)
 
 
 @pytest.mark.slow

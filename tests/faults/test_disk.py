@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.faults.conftest import OFTEN, assert_ended_well, results
+from tests.faults.conftest import OFTEN, Running, Zygote, assert_ended_well, results
 
 if TYPE_CHECKING:
     from tests.conftest import Small
@@ -80,6 +81,30 @@ def test_every_write_in_turn_may_be_refused(
     assert number > 60
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("verb", ["report", "open-test"])
+def test_every_write_of_another_verb_may_be_refused(
+    verb: str, tinier: Small, whole: dict[str, bytes], launch: Launch, zygote: Zygote, tmp_path: Path
+) -> None:
+    assert launch(tinier).code() == 0
+    before, number, code = results(tinier), 0, 3
+    assert before == whole
+    while code == 3:
+        number += 1
+        failing = FULL_AT.format(number=number, errno=errno.ENOSPC)
+        process = Running(zygote, [verb, tinier.out], failing, tmp_path / f"{verb}-{number}")
+        code = process.code()
+        assert_nothing_is_half_written(tinier)
+        if code == 3:
+            assert "the disk is full" in process.said().splitlines()[-1]
+
+    assert code == 0, process.said()
+    assert number > 3
+    records = {record.run: record.status for record in tinier.store.records()}
+    assert set(records.values()) == {"success"}
+    assert (results(tinier) == before) == (verb == "report")
+
+
 SMALL_FILES = """
 import resource, signal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -133,6 +158,37 @@ def test_on_a_full_file_system_finished_runs_stay_and_freed_space_is_enough(
     assert results(tinier) == whole
 
 
+@pytest.mark.slow
+def test_on_a_file_system_with_room_for_so_much_and_no_more_a_study_ends_or_stops_with_a_line(
+    tinier: Small, whole: dict[str, bytes], launch: Launch, small_disk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The system itself refuses a write, a new file or a new folder, each time at another place."""
+    page, rooms, code = os.sysconf("SC_PAGE_SIZE"), 0, 3
+    (tinier.folder / "out").symlink_to(small_disk / "out")
+    while code == 3:
+        rooms += 1
+        (small_disk / "out").mkdir()
+        (small_disk / "ballast").write_bytes(bytes(shutil.disk_usage(small_disk).free - 7 * rooms * page))
+        process = launch(tinier, OFTEN)
+        code = process.code()
+        if code == 3:
+            assert "the disk is full" in process.said().splitlines()[-1], process.said()
+            assert_nothing_is_half_written(tinier)
+        if code == 3 and rooms % 5 == 0:
+            (small_disk / "ballast").unlink()
+            assert launch(tinier).code() == 0
+            assert_ended_well(tinier, whole)
+        if code == 3:
+            shutil.rmtree(small_disk / "out")
+            (small_disk / "ballast").unlink(missing_ok=True)
+
+    assert code == 0, process.said()
+    assert_ended_well(tinier, whole)
+    with capsys.disabled():
+        print(f"\n{rooms - 1} file systems were too small")
+    assert rooms > 10
+
+
 LOST_AT = """
 import shutil
 from pathlib import Path
@@ -147,31 +203,67 @@ loop._save = save
 """
 
 
-def test_a_folder_that_vanishes_stops_the_study_with_a_line(tinier: Small, launch: Launch) -> None:
+def test_a_folder_that_vanishes_stops_the_study_with_a_line_and_goes_on_once_it_is_back(
+    tinier: Small, whole: dict[str, bytes], launch: Launch
+) -> None:
     away = tinier.folder / "away"
     process = launch(tinier, OFTEN + LOST_AT.format(lose=f"Path({str(tinier.out)!r}).rename({str(away)!r})"))
 
     assert process.code() == 3, process.said()
     assert process.said().splitlines()[-1].startswith("clinpeft: /")
     assert "Traceback" not in process.said()
+    assert not tinier.out.exists()
+    away.rename(tinier.out)
+    assert launch(tinier).code() == 0
+    assert_ended_well(tinier, whole)
 
 
-READ_ONLY = """
-import errno, os
+REFUSED = """
+import os
 from pathlib import Path
 def refuse(path, *arguments, **options):
-    raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+    raise OSError({number}, os.strerror({number}), str(path))
 """
-"""What a kernel answers once it has met an error of the disk; a file system in use cannot be remounted so on demand."""
+"""What a kernel answers once it has met an error of the disk, or a server of files has gone; none comes on demand."""
 
 
 @pytest.mark.slow
-def test_a_file_system_that_turns_read_only_stops_the_study_with_a_line(
-    tinier: Small, whole: dict[str, bytes], launch: Launch
+@pytest.mark.parametrize("number", [errno.EROFS, errno.ESTALE, errno.EIO, errno.EACCES, errno.EPERM])
+def test_a_file_system_that_refuses_all_at_once_stops_the_study_with_a_line(
+    number: int, tinier: Small, whole: dict[str, bytes], launch: Launch
 ) -> None:
-    process = launch(tinier, OFTEN + READ_ONLY + LOST_AT.format(lose="Path.mkdir = refuse"))
+    lose = LOST_AT.format(lose="Path.mkdir = refuse")
+    process = launch(tinier, OFTEN + REFUSED.format(number=number) + lose)
 
     assert process.code() == 3, process.said()
-    assert "Read-only file system; the same command goes on once it can be written again" in process.said()
+    assert f"{os.strerror(number)}; the same command goes on once it can be written again" in process.said()
+    assert launch(tinier).code() == 0
+    assert_ended_well(tinier, whole)
+
+
+ORDINARY = """
+import ctypes
+c = ctypes.CDLL(None, use_errno=True)
+header = (ctypes.c_uint32 * 2)(0x20080522, 0)
+data = (ctypes.c_uint32 * 6)()
+assert c.capget(header, data) == 0
+data[0] &= ~0b110  # CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH
+assert c.capset(header, data) == 0
+"""
+"""To root, too, permissions mean something then."""
+
+
+@pytest.mark.slow
+def test_a_folder_that_may_not_be_written_any_more_stops_the_study_with_a_line(
+    tinier: Small, whole: dict[str, bytes], launch: Launch
+) -> None:
+    close = f"[path.chmod(0o500) for path in [Path({str(tinier.out)!r}), *Path({str(tinier.out)!r}).rglob('*/')]]"
+    process = launch(tinier, OFTEN + ORDINARY + LOST_AT.format(lose=close))
+    code = process.code()
+    for path in [tinier.out, *tinier.out.rglob("*/")]:
+        path.chmod(0o700)
+
+    assert code == 3, process.said()
+    assert "Permission denied; the same command goes on once it can be written again" in process.said()
     assert launch(tinier).code() == 0
     assert_ended_well(tinier, whole)

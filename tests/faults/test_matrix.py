@@ -58,8 +58,11 @@ PHASES = {
     "checkpoint's name": ("clinpeft.train.checkpoint", "write_state", "after"),
     "epoch is judged": ("clinpeft.runs.scoring", "score", "before"),
     "predictions": ("clinpeft.runs.scoring", "write_predictions", "after"),
+    "weights are written": ("clinpeft.runs.execute", "_save", "before"),
+    "a file reaches the disk": ("clinpeft.files", "_sync", "before"),
     "run's name": ("clinpeft.files", "_swap", "before"),
     "run's end is noted": ("clinpeft.runs.store", "Store._note_end", "before"),
+    "lease is given back": ("clinpeft.runs.leases", "Lease.release", "before"),
     "run's checkpoints go": ("clinpeft.runs.store", "Store.discard_checkpoints", "before"),
     "line of the journal": ("clinpeft.runs.journal", "Journal._write", "before"),
     "index": ("clinpeft.runs.store", "Store.write_index", "before"),
@@ -88,7 +91,10 @@ def faulty(*arguments, **options):
     return result
 setattr(owner, name, faulty)
 """
-SOON = {"dataset is built", "study is noted", "report", "model is loaded", "texts are encoded", "run is leased"}
+SOON = {
+    *("dataset is built", "study is noted", "report", "model is loaded", "texts are encoded", "run is leased"),
+    "weights are written",
+}
 """Phases whose first call is the one that counts."""
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.faults.conftest import OFTEN, Zygote, assert_ended_well, events, is_stopped, results
+from tests.faults.test_killed import AT_STEP, SLOWLY
 
 if TYPE_CHECKING:
     from tests.conftest import Small
@@ -59,7 +60,7 @@ def plan_only(small: Small, launch: Launch) -> None:
 def test_of_eight_commands_at_once_one_does_the_work_and_the_others_name_it(
     tinier: Small, whole: dict[str, bytes], launch: Launch
 ) -> None:
-    processes = [launch(tinier) for _ in range(8)]
+    processes = [launch(tinier, SLOWLY.format(seconds=0)) for _ in range(8)]
     codes = [process.code() for process in processes]
     others = [process.said() for process, code in zip(processes, codes, strict=True) if code == 3]
 
@@ -68,14 +69,14 @@ def test_of_eight_commands_at_once_one_does_the_work_and_the_others_name_it(
     assert codes.count(0) >= 1
     assert all("the study is running (" in said for said in others)
     assert events(tinier)["started"] == 3
+    needed = sum(record.work.steps for record in tinier.store.records() if record.work)
+    assert sum(process.said().count("a step") for process in processes) == needed
     assert_ended_well(tinier, whole)
 
 
 def test_when_the_holder_is_killed_another_takes_over_at_once(
     tinier: Small, whole: dict[str, bytes], launch: Launch
 ) -> None:
-    from tests.faults.test_killed import SLOWLY
-
     holder = launch(tinier, OFTEN + SLOWLY.format(seconds=0.2))
     holder.wait_for(lambda: "a step" in holder.said())
     refused = launch(tinier)
@@ -88,11 +89,18 @@ def test_when_the_holder_is_killed_another_takes_over_at_once(
     assert_ended_well(tinier, whole)
 
 
+@pytest.mark.parametrize(
+    "where",
+    [
+        pytest.param(STOPPED, id="before it commits"),
+        pytest.param(OFTEN + AT_STEP.format(step=3, signal="SIGSTOP"), id="as it trains", marks=pytest.mark.slow),
+    ],
+)
 def test_a_stopped_worker_that_revives_cannot_commit_what_another_has_done_since(
-    tinier: Small, whole: dict[str, bytes], launch: Launch
+    where: str, tinier: Small, whole: dict[str, bytes], launch: Launch
 ) -> None:
     plan_only(tinier, launch)
-    first = launch(tinier, IMPATIENT + STOPPED + WORKER)
+    first = launch(tinier, IMPATIENT + where + WORKER)
     first.wait_for(lambda: "majority" in first.said() and is_stopped(first))
     second = launch(tinier, IMPATIENT + WORKER)
     assert second.code() == 0, second.said()
@@ -158,6 +166,6 @@ def test_a_clock_that_steps_changes_nothing(
     assert again.code() == 0, again.said()
 
     assert steps == {4, 5}, "the last two by step"
-    assert results(tinier) == whole
+    assert_ended_well(tinier, whole)
     costs = [cost.value for record in tinier.store.records() for cost in record.cost.values()]
     assert all(value is None or value >= 0 for value in costs)

@@ -61,10 +61,11 @@ def say(path):
                 raise
 
 
-def leave_an_orphan(path):
-    """A grandchild that would outlive its parent, and then the parent's end."""
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-    Path(path).write_text(str(child.pid))
+def leave_orphans(path):
+    """Two grandchildren that would outlive their parent, one in a session of its own, and then the parent's end."""
+    words = [sys.executable, "-c", "import time; time.sleep(600)"]
+    children = [subprocess.Popen(words, start_new_session=is_apart) for is_apart in (False, True)]
+    Path(path).write_text(" ".join(str(child.pid) for child in children))
     os._exit(3)
 
 

@@ -111,9 +111,11 @@ def test_a_process_that_computes_is_not_taken_for_one_that_hangs(jobs: ModuleTyp
 def test_what_a_dead_process_had_started_is_ended_with_it(
     jobs: ModuleType, tmp_path: Path, is_alive: Callable[[int], bool]
 ) -> None:
-    list(Pool(workers=1, retries=0).map(jobs.leave_an_orphan, [str(tmp_path / "pid")]))
+    list(Pool(workers=1, retries=0).map(jobs.leave_orphans, [str(tmp_path / "pids")]))
+    orphans = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
 
-    assert is_gone(int((tmp_path / "pid").read_text()), is_alive)
+    assert len(orphans) == 2
+    assert all(is_gone(pid, is_alive) for pid in orphans)
 
 
 def test_what_processes_print_does_not_come_between(jobs: ModuleType, capfd: pytest.CaptureFixture[str]) -> None:

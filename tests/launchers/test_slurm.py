@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -309,6 +309,51 @@ def test_a_machine_whose_cluster_does_not_answer_stops_before_anything_is_done(
         Slurm().ready()
     (tmp_path / "sinfo").write_text("#!/bin/sh\nexit 0\n", encoding="utf-8")
     Slurm().ready()
+
+
+def test_a_job_told_to_stop_before_its_work_has_begun_goes_back_to_the_queue(tmp_path: Path) -> None:
+    pytest.importorskip("submitit")
+    from submitit.core.job_environment import SignalHandler
+    from submitit.core.utils import DelayedSubmission, JobPaths
+
+    delayed, paths, requeued = DelayedSubmission(module.InAJob(), len, "a job", {}), JobPaths(tmp_path, "1"), []
+    delayed.set_timeout(60, 3)
+    environment = SimpleNamespace(global_rank=0, _requeue=requeued.append)
+    with pytest.raises(SystemExit):
+        SignalHandler(environment, paths, delayed).checkpoint_and_try_requeue(signal.SIGUSR2)
+    again = DelayedSubmission.load(paths.submitted_pickle)
+
+    assert len(requeued) == 1
+    assert isinstance(again.function, module.InAJob)
+    assert again.args == (len, "a job", {})
+
+
+SBATCH = """#!/bin/sh
+echo x >> "{folder}/calls"
+for script; do :; done
+cp "$script" "{folder}/script"
+echo 'sbatch: error: Batch job submission failed: Socket timed out on send/recv operation' >&2
+exit 1
+"""
+
+
+def test_a_submission_that_times_out_is_not_made_again_and_a_job_that_was_taken_all_the_same_finds_nothing(
+    launcher: Slurm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("submitit")
+    (tmp_path / "bin").mkdir()
+    for name in ("sbatch", "srun"):
+        (tmp_path / "bin" / name).write_text(SBATCH.format(folder=tmp_path), encoding="utf-8")
+        (tmp_path / "bin" / name).chmod(0o700)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+
+    with pytest.raises(EnvironmentStop, match=r"Slurm did not take the jobs: .*timed out"):
+        list(launcher.map(len, ["a job"]))
+    assert (tmp_path / "calls").read_text() == "x\n"
+    assert list((tmp_path / "submitit").iterdir()) == []
+    lines = (tmp_path / "script").read_text().splitlines()
+    assert "#SBATCH --requeue" in lines
+    assert "#SBATCH --open-mode=append" in lines, "what a requeued job prints comes after what it had printed"
 
 
 def test_without_jobs_nothing_is_submitted() -> None:

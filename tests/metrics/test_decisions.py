@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, brier_score_loss, f1_score
+from sklearn.metrics import accuracy_score, brier_score_loss, f1_score, log_loss
 
 from clinpeft.metrics.base import METRICS, Predictions
 from clinpeft.metrics.thresholds import with_thresholds
@@ -68,6 +68,25 @@ def test_brier_of_more_classes_is_summed_over_them(make: Any, value: Any) -> Non
 
     assert value("brier", replace(predictions, scores=np.array([[0.5, 0.3, 0.2]]))) == pytest.approx(0.25 + 0.09 + 0.04)
     assert value("brier", replace(predictions, scores=np.array([[0.0, 1.0, 0.0]]))) == 2.0
+
+
+@pytest.mark.parametrize("k", [2, 4])
+def test_log_loss_equals_sklearn(k: int, make: Any, value: Any) -> None:
+    for seed in range(100):
+        predictions = make(np.random.default_rng(seed), n=25, k=k)
+        expected = log_loss(predictions.gold, predictions.scores, labels=list(range(k)))
+        assert value("log-loss", predictions) == pytest.approx(expected, abs=1e-12)
+
+
+def test_log_loss_of_labels_is_averaged_over_annotated_cells(make: Any, value: Any) -> None:
+    predictions = make(np.random.default_rng(0), "multilabel", n=25, k=4, missing=0.3)
+    of_gold = np.where(predictions.gold == 1, predictions.scores, 1 - predictions.scores)[~predictions.missing]
+
+    assert value("log-loss", predictions) == pytest.approx(-np.log(of_gold).mean(), abs=1e-12)
+
+
+def test_a_certain_and_wrong_answer_has_a_finite_log_loss(binary: Any, value: Any) -> None:
+    assert value("log-loss", binary([1, 1], [0.0, 1.0])) == pytest.approx(-np.log(np.finfo(float).eps) / 2, abs=1e-9)
 
 
 def test_brier_of_labels_is_averaged_over_annotated_cells(make: Any, value: Any) -> None:

@@ -258,3 +258,15 @@ def test_labels_that_nobody_annotated_are_null_with_a_reason(make: Any) -> None:
 
     for result in scores(metrics_for("multilabel", 3), predictions).values():
         assert (result.value, result.reason) == (None, "no label was annotated")
+
+
+def test_shuffled_labels_are_scored_no_better_than_guessing() -> None:
+    covered = 0
+    for seed in range(60):
+        predictions = many_notes_per_patient(seed, num_subjects=60)
+        per_patient = np.random.default_rng(seed).permutation(np.arange(60) % 2)
+        patient = np.unique(predictions.subjects, return_inverse=True)[1]
+        result = score(METRICS.get("auroc")(), replace(predictions, gold=per_patient[patient]), num_resamples=200)
+        covered += result.low <= 0.5 <= result.high
+
+    assert 50 <= covered <= 60

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -32,6 +35,7 @@ class Hub(ThreadingHTTPServer):
         self.sent_instead: dict[str, bytes] = {}
         self.vanished: set[str] = set()
         self.asked: list[str] = []
+        self.user_agents: list[str] = []
 
 
 class Answer(BaseHTTPRequestHandler):
@@ -44,6 +48,7 @@ class Answer(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
         self.server.asked.append(f"{self.command} {path}")
+        self.server.user_agents.append(str(self.headers["User-Agent"]))
         if path.startswith("/api/models/"):
             hub, _, revision = path.removeprefix("/api/models/").partition("/revision/")
             self.describe(hub, revision or "main")
@@ -69,7 +74,7 @@ class Answer(BaseHTTPRequestHandler):
         self.answer(200, body, {"Content-Type": "application/json"})
 
     def give(self, hub: str, revision: str, name: str) -> None:
-        files = self.server.repositories[hub][revision]
+        files = self.server.repositories.get(hub, {}).get(revision, {})
         if name not in files or name in self.server.vanished:
             self.refuse(404, "EntryNotFound")
             return
@@ -116,7 +121,8 @@ def hub(served: Hub, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
     files = {path.name: path.read_bytes() for path in tiny_model.iterdir() if path.is_file()}
     more = {"README.md": b"# read me", "pytorch_model.bin": b"\x80pickle", "onnx/model.onnx": b"onnx"}
     served.repositories = {"someone/tiny": {FIRST: {**files, **more}}}
-    served.refusals, served.sent_instead, served.vanished, served.asked = {}, {}, set(), []
+    served.refusals, served.sent_instead, served.vanished = {}, {}, set()
+    served.asked, served.user_agents = [], []
     monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{served.server_port}")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     return served
@@ -137,6 +143,25 @@ def test_a_model_is_fetched_without_pickles_and_locked_to_its_commit(hub: Hub, t
     weights = (tmp_path / "tiny" / "model.safetensors").read_bytes()
     assert entry.hashes()["model.safetensors"] == hashlib.sha256(weights).hexdigest()
     assert {file.path for file in entry.files} == names
+
+
+FETCH = """
+import sys
+from pathlib import Path
+from clinpeft.models.fetch import Wanted, fetch
+fetch(Wanted("someone/tiny", "tiny"), Path(sys.argv[1]))
+"""
+
+
+def test_the_hub_is_asked_for_the_model_alone_and_told_nothing_of_this_machine(hub: Hub, tmp_path: Path) -> None:
+    """huggingface_hub would ask once a day by which programs it may be called, and name them and torch's version."""
+    nobody_objects = {"HF_HUB_DISABLE_TELEMETRY": "0", "DISABLE_TELEMETRY": "0", "DO_NOT_TRACK": "0"}
+    environment = {**os.environ, **nobody_objects, "HF_HOME": str(tmp_path / "cache")}
+    subprocess.run([sys.executable, "-c", FETCH, tmp_path / "models"], check=True, env=environment)
+
+    assert hub.asked
+    assert [path for path in hub.asked if "/someone/tiny" not in path] == []
+    assert [words for words in hub.user_agents if "torch" in words or "agent" in words] == []
 
 
 def test_the_lock_is_plain_json(hub: Hub, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from clinpeft import api
 from clinpeft.errors import BadInput
 from clinpeft.frozen import parse_json
 from clinpeft.record import RunRecord
@@ -151,6 +153,27 @@ def test_who_beats_whom_and_every_seed_stand_in_the_page(judged: Any) -> None:
     assert "Every seed" in text
 
 
+def curve(folder: Any, record: RunRecord, *scores: float | None) -> None:
+    points = [
+        {"step": 10 * (place + 1), "train_seconds": 1.0 + place, "evaluate_seconds": 0.5, "score": score}
+        for place, score in enumerate(scores)
+    ]
+    path = folder.root / "runs" / record.run / "curve.json"
+    path.write_text(json.dumps({"schema": 1, "metric": "auroc", "points": points}))
+
+
+def test_learning_curves_are_drawn_for_runs_that_keep_one(folder: Any) -> None:
+    curve(folder, folder.run("small", "lora", value=0.85), 0.6, None, 0.8)
+    curve(folder, folder.run("large", "lora", value=0.8), 0.7)
+    folder.run("large", "full", value=0.7)
+    page = write_report([folder.root], folder.root / "report").read_text()
+
+    assert "<summary>Learning curves</summary>" in page
+    # One line: a single point, or no curve at all, is not drawn. From step 10 to step 30, and nothing at 20.
+    (path,) = re.findall(r'<path class="curve c0" d="(M[^"]*L[^"]*)"><title>small with lora', page)
+    assert path.count("L") == 1
+
+
 def test_the_file_is_read_back_as_it_was_written(judged: Any) -> None:
     write_report([judged.root], judged.root / "report", alert_rate=0.05)
     text = (judged.root / "report" / "evaluation.json").read_text()
@@ -159,6 +182,10 @@ def test_the_file_is_read_back_as_it_was_written(judged: Any) -> None:
     assert read.alert_rate == 0.05
     assert json.loads(text)["schema"] == 1
     assert read == evaluation_of(judged, alert_rate=0.05)
+
+
+def test_python_gives_what_the_file_holds(judged: Any) -> None:
+    assert api.evaluation(judged.root, alert_rate=0.2) == evaluation_of(judged, alert_rate=0.2)
 
 
 def test_without_kept_predictions_nothing_is_judged_and_the_page_stands(folder: Any) -> None:

@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from clinpeft.errors import BadInput
-from clinpeft.launchers.base import PROCESSES, launcher_of
+from clinpeft.launchers.base import PROCESSES, SHARDS, launcher_of
 from clinpeft.launchers.local import Local
 from clinpeft.launchers.pool import Pool
 
@@ -43,7 +43,14 @@ if "CLINPEFT_TEST_MATE" in os.environ:
             time.sleep(0.05)
         return plain(self, loss)
     shares.Following.gather = gather
+    if what == "scoring":
+        import clinpeft.train.loop as loop
+        loop.go_along = lambda *given: os.kill(os.getpid(), signal.SIGKILL)
 """
+
+
+LOST = "one of its 2 processes: its process was ended by SIGKILL"
+OUT = "the machine's memory ran out"
 
 
 @pytest.fixture
@@ -71,37 +78,55 @@ def scores(small: Small) -> np.ndarray:
     return np.stack([table[name].to_numpy() for name in ("score_0", "score_1")], axis=1)[order]
 
 
-def test_a_run_over_two_processes_gives_what_one_gives_and_says_so(shared: Small, tmp_path: Path) -> None:
+@pytest.mark.parametrize("shard_weights", [False, True])
+def test_a_run_over_two_processes_gives_what_one_gives_and_says_so(
+    shared: Small, tmp_path: Path, shard_weights: bool
+) -> None:
     shared.run()
     alone, expected = shared.records()["bitfit"], scores(shared)
     shared.run_folder("bitfit").rename(tmp_path / "before")
-    outcome = shared.run(launcher=Local(processes_per_run=2))
+    outcome = shared.run(launcher=Local(processes_per_run=2, shard_weights=shard_weights))
     record = shared.records()["bitfit"]
 
     assert (outcome.num_trained, outcome.num_failed, record.run) == (1, 0, alone.run)
     np.testing.assert_allclose(scores(shared), expected, atol=1e-5)
     assert record.work == alone.work
     assert record.environment is not None
-    assert record.environment.versions["engine"].endswith(", 2 processes")
+    told = ", 2 processes, frozen weights in shards" if shard_weights else ", 2 processes"
+    assert record.environment.versions["engine"].endswith(told)
+    assert (record.parameters, record.cost["flops"], set(record.files)) == (
+        alone.parameters,
+        alone.cost["flops"],
+        set(alone.files),
+    )
     assert (record.environment.micro_batch, record.environment.deterministic) == (8, False)
     beside = record.cost["peak_host_bytes"].value - alone.cost["peak_host_bytes"].value  # type: ignore[operator]
     assert beside > 200e6, "the second process, which holds torch too, is not counted"
     assert not children()
-    assert PROCESSES not in os.environ
+    assert not {PROCESSES, SHARDS} & set(os.environ)
 
 
 @pytest.mark.parametrize(
-    ("what", "status", "code", "message"),
+    ("what", "shard_weights", "status", "code", "message"),
     [
-        ("killed", "failed", "killed", "one of its 2 processes: its process was ended by SIGKILL"),
-        pytest.param("memory", "out_of_memory", "oom_host", "the machine's memory ran out", marks=pytest.mark.slow),
+        ("killed", False, "failed", "killed", LOST),
+        pytest.param("killed", True, "failed", "killed", LOST, marks=pytest.mark.slow),
+        pytest.param("scoring", True, "failed", "killed", LOST, marks=pytest.mark.slow),
+        pytest.param("memory", False, "out_of_memory", "oom_host", OUT, marks=pytest.mark.slow),
+        pytest.param("memory", True, "out_of_memory", "oom_host", OUT, marks=pytest.mark.slow),
     ],
 )
 def test_a_process_that_fails_ends_the_run_with_its_reason(
-    shared: Small, monkeypatch: pytest.MonkeyPatch, what: str, status: str, code: str, message: str
+    shared: Small,
+    monkeypatch: pytest.MonkeyPatch,
+    what: str,
+    shard_weights: bool,
+    status: str,
+    code: str,
+    message: str,
 ) -> None:
     monkeypatch.setenv("CLINPEFT_TEST_MATE", what)
-    outcome = shared.run(launcher=Local(processes_per_run=2))
+    outcome = shared.run(launcher=Local(processes_per_run=2, shard_weights=shard_weights))
     record = shared.records()["bitfit"]
 
     assert (outcome.num_failed, record.status) == (1, status)
@@ -115,25 +140,37 @@ def test_every_launcher_can_share_a_run_out_and_refuses_none_at_all() -> None:
         assert launcher_of(name, {"processes_per_run": "2"}).model_dump()["processes_per_run"] == 2
         with pytest.raises(BadInput, match="processes_per_run"):
             launcher_of(name, {"processes_per_run": "0"})
+        with pytest.raises(BadInput, match="set processes_per_run too"):
+            launcher_of(name, {"shard_weights": "true"})
+
+
+def test_what_trains_every_weight_is_refused_in_shards_before_anything_is_trained(shared: Small) -> None:
+    shared.write(methods=["bitfit", "full"], baselines=[])
+    with pytest.raises(BadInput, match="'full' trains every weight"):
+        shared.run(launcher=Local(processes_per_run=2, shard_weights=True))
+    assert not list(shared.out.glob("runs/*"))
 
 
 def test_a_pool_gives_the_processes_of_a_run_one_place(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2, 3})
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2,3")
-    places = Pool(processes_per_run=2).places(9)
+    places = Pool(processes_per_run=2, shard_weights=True).places(9)
 
     assert places == [
-        ((0, 1), {PROCESSES: "2", "CUDA_VISIBLE_DEVICES": "0,1"}),
-        ((2, 3), {PROCESSES: "2", "CUDA_VISIBLE_DEVICES": "2,3"}),
+        ((0, 1), {PROCESSES: "2", SHARDS: "1", "CUDA_VISIBLE_DEVICES": "0,1"}),
+        ((2, 3), {PROCESSES: "2", SHARDS: "1", "CUDA_VISIBLE_DEVICES": "2,3"}),
     ]
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("shard_weights", [False, True])
 def test_an_interrupted_run_over_two_processes_goes_on_to_the_same_results(
-    shared: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shared: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shard_weights: bool
 ) -> None:
+    launcher = Local(processes_per_run=2, shard_weights=shard_weights)
     shared.write(methods=["bitfit"], baselines=[], keep="all", train={"epochs": 40, "early_stopping_patience": None})
     words = ["--launcher", "pool", "--workers", "1", "--set", "processes_per_run=2"]
+    words += ["--set", f"shard_weights={shard_weights}"]
     command = [sys.executable, "-m", "clinpeft.cli", "run", str(shared.file), "--out", str(shared.out), *words]
     path, steps = os.pathsep.join(sys.path), tmp_path / "steps"
     monkeypatch.setenv("CLINPEFT_TEST_MATE", str(steps))
@@ -148,12 +185,12 @@ def test_an_interrupted_run_over_two_processes_goes_on_to_the_same_results(
     _, said = process.communicate(timeout=300)
     assert process.returncode == 130, said
     assert len(started) == 2
-    assert len(list(shared.out.glob("checkpoints/*/step-*"))) == 1
+    assert list(shared.out.glob("checkpoints/*/step-*"))
     monkeypatch.setenv("CLINPEFT_TEST_MATE", "well")
     assert not any(child.is_running() for child in started)
 
-    assert shared.run(launcher=Local(processes_per_run=2)).num_failed == 0
+    assert shared.run(launcher=launcher).num_failed == 0
     expected = scores(shared)
     shared.run_folder("bitfit").rename(tmp_path / "before")
-    shared.run(launcher=Local(processes_per_run=2))
+    shared.run(launcher=launcher)
     np.testing.assert_array_equal(scores(shared), expected)

@@ -78,6 +78,18 @@ def test_a_changed_byte_in_a_whole_line_is_refused_with_its_number(path: Path, n
         Journal(path).events()
 
 
+def test_a_flipped_bit_anywhere_before_the_last_line_is_refused_with_the_number_of_its_line(path: Path) -> None:
+    whole = path.read_bytes()
+    for place in range(whole[:-1].rfind(b"\n") + 1):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << place % 8
+        path.write_bytes(damaged)
+
+        number = whole.count(b"\n", 0, place) + 1
+        with pytest.raises(GateRefused, match=f"journal.jsonl: line {number} is damaged"):
+            Journal(path).events()
+
+
 @pytest.mark.parametrize("broken", [b"\xff\xfe\n", b"{}\n", b"\n", b'{"n": 1, "event": "dreamt"}\n'])
 def test_a_middle_line_that_is_no_event_is_refused_with_its_number(path: Path, broken: bytes) -> None:
     lines = path.read_bytes().splitlines(keepends=True)

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import torch
 
 from clinpeft import api
 from clinpeft.errors import BadInput
+from clinpeft.launchers.local import Local
 from clinpeft.runs.forecast import Outlook, Range
 from clinpeft.runs.needs import Needs, fewest_epochs, seconds_of
 from clinpeft.runs.probe import _by_size, _meet_new_shapes, _Size, _unseen_bytes
@@ -146,6 +148,50 @@ def test_a_model_without_its_weights_is_planned_all_the_same_and_named(small: Sm
     # The 2024 study saw 24.74 GiB in float32 and 12.37 in bf16; ours keeps embeddings in float32 (0.24 GiB more).
     assert forecast.load_bytes / 2**30 == pytest.approx(24.7, rel=0.02)
     assert forecast.weights_bytes / 2**30 == pytest.approx(12.4 + 0.24, rel=0.02)
+
+
+def test_a_gpu_holds_its_share_of_the_frozen_weights_and_a_few_layers(
+    small: Small, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Llama-2-7B: 32 layers of 202 million weights in bf16, embeddings of 131 million in float32."""
+    monkeypatch.setattr("clinpeft.runs.reckon.pick_device", lambda: torch.device("cuda"))
+    monkeypatch.setattr("clinpeft.runs.reckon.free_bytes", lambda device: 20e9)
+    monkeypatch.setattr("clinpeft.runs.reckon.matrix_rate", lambda device, precision: 1e14)
+    monkeypatch.setattr("clinpeft.runs.plan.shortfall", lambda needs: (0.0, 0.0))
+    monkeypatch.setattr("clinpeft.runs.forecast.shortfall", lambda needs: (0.0, 0.0))
+    small.write(models=["Llama-2-7b-hf"], methods=["lora"], baselines=[], train={"precision": "bf16"})
+    (whole,) = planned(small, launcher=Local(processes_per_run=2)).forecasts
+    (shards,) = planned(small, launcher=Local(processes_per_run=2, shard_weights=True)).forecasts
+
+    layers, embeddings, adapter = 32 * 202.4e6 * 2, 131.1e6 * 4, 4.2e6 * 4
+    assert whole.weights_bytes == pytest.approx(layers + embeddings + adapter, rel=0.01)
+    gathered = max(3 * 202.4e6 * 2, 2 * embeddings)
+    assert shards.weights_bytes == pytest.approx((layers + embeddings) / 2 + gathered + adapter, rel=0.01)
+    assert shards.peak_device_bytes is not None
+    assert whole.peak_device_bytes is not None
+    saved = whole.peak_device_bytes.value - shards.peak_device_bytes.value
+    assert saved == pytest.approx(whole.weights_bytes - shards.weights_bytes, rel=0.01)
+    assert shards.peak_host_bytes == whole.peak_host_bytes
+    assert shards.peak_host_bytes.value == pytest.approx(2 * (whole.load_bytes + 620e6))
+    assert (shards.how, shards.seconds.value > whole.seconds.value) == ("analytic", True)
+
+
+def test_several_gpus_are_named_as_a_way_to_make_a_model_fit(small: Small, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clinpeft.runs.reckon.pick_device", lambda: torch.device("cuda"))
+    monkeypatch.setattr("clinpeft.runs.reckon.free_bytes", lambda device: 11e9)
+    monkeypatch.setattr("clinpeft.runs.reckon.matrix_rate", lambda device, precision: 1e14)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 4)
+    for place in ("plan", "forecast", "remedies"):
+        monkeypatch.setattr(
+            f"clinpeft.runs.{place}.shortfall", lambda needs: (0.0, max(0.0, needs.peak_device_bytes - 11e9))
+        )
+    small.write(models=["Llama-2-7b-hf"], methods=["lora", "full"], baselines=[], train={"precision": "bf16"})
+    found = {forecast.method: forecast for forecast in planned(small).forecasts}
+
+    told = [remedy for remedy in found["lora"].remedies if "shard_weights" in remedy]
+    assert len(told) == 1
+    assert told[0].startswith("--set processes_per_run=4 --set shard_weights=true (")
+    assert not any("shard_weights" in remedy for remedy in found["full"].remedies)
 
 
 def test_a_run_that_will_not_fit_is_named_with_by_how_much_and_what_would(

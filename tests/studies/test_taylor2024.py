@@ -9,6 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from clinpeft.data.build import build_task
+from clinpeft.data.dataset import TaskDataset
 from clinpeft.methods.base import resolve_method
 from clinpeft.metrics.base import METRICS
 from clinpeft.models.catalogue import model_card
@@ -86,6 +88,17 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def built(raw: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The datasets of all cells, as they are and in paper mode, under the same names."""
+    folders = tmp_path_factory.mktemp("fair"), tmp_path_factory.mktemp("paper")
+    for folder, options in zip(folders, ({}, {"mode": "paper"}), strict=True):
+        for name in sorted({task for task, _ in CELLS.values()}):
+            task = TASKS.get(name)(**options)
+            build_task(task, name, raw / task.source, folder)
+    return folders
+
+
 def cell(name: str, tiny_model: Path) -> Study:
     """One cell of a packaged study, its model a tiny one of the same name, its training short."""
     plain = yaml.safe_load(find_study(f"taylor2024/{name}").read_text(encoding="utf-8"))
@@ -107,9 +120,9 @@ def cell(name: str, tiny_model: Path) -> Study:
     return Study.from_yaml(yaml.safe_dump(plain))
 
 
-def run_cell(name: str, raw: Path, tiny_model: Path, out: Path) -> tuple[Path, RunRecord]:
-    """The folder and record of a cell's (last) final run, its datasets built from raw files on the way."""
-    outcome = sweep(cell(name, tiny_model), Path.cwd(), out, data=(raw,))
+def run_cell(name: str, data: tuple[Path, ...], tiny_model: Path, out: Path) -> tuple[Path, RunRecord]:
+    """The folder and record of a cell's (last) final run."""
+    outcome = sweep(cell(name, tiny_model), Path.cwd(), out, data=data)
     assert outcome.num_failed == 0
     store = Store.open(out)
     record = [one for one in store.records() if one.role == "final"][-1]
@@ -158,10 +171,12 @@ def test_in_fair_mode_every_method_has_the_same_search(name: str) -> None:
 
 @pytest.mark.parametrize("name", [*PAPER, *FAIR])
 def test_one_cell_of_each_study_runs_on_the_invented_hospital(
-    name: str, raw: Path, tiny_model: Path, tmp_path: Path
+    name: str, built: tuple[Path, Path], tiny_model: Path, tmp_path: Path
 ) -> None:
-    folder, record = run_cell(name, raw, tiny_model, tmp_path / "out")
+    folder, record = run_cell(name, built, tiny_model, tmp_path / "out")
     assert record.status == "success"
+    task = record.spec.task
+    assert record.identity.dataset == TaskDataset.open(built[name in PAPER] / task).card.fingerprint
     curve = read_curve(folder)
     assert curve is not None and curve.points
     if name in PAPER:
@@ -172,7 +187,7 @@ def test_one_cell_of_each_study_runs_on_the_invented_hospital(
 def test_relations_are_validated_on_one_half_of_the_test_pairs_and_tested_on_the_other(
     raw: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
-    folder, record = run_cell("main", raw, tiny_model, tmp_path / "out")
+    folder, record = run_cell("main", (raw,), tiny_model, tmp_path / "out")
     halves: list[Any] = [
         {row["example"] for row in pq.read_table(folder / f"predictions-{split}.parquet").to_pylist()}
         for split in ("validation", "test")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from pathlib import Path
 from typing import Any, ClassVar, get_args
@@ -306,6 +307,19 @@ def test_a_method_that_loses_its_head_fails() -> None:
         return model, model.card, None
 
     assert "logits before and after differ by" in detail(Headless, CHECK_RELOAD)
+
+
+def test_a_method_that_loses_its_head_s_bias_fails() -> None:
+    class Biasless(Scaling):
+        """Saves a head without a bias."""
+
+        def save(self, model: ClinicalModel, folder: Path) -> None:
+            super().save(model, folder)
+            head = copy.deepcopy(model)
+            torch.nn.init.zeros_(head.head.out.bias)
+            save_head(head, folder)
+
+    assert "logits before and after differ by" in detail(Biasless, CHECK_RELOAD)
 
 
 def test_a_pickle_is_not_taken_for_weights() -> None:

@@ -23,7 +23,7 @@ from clinpeft.models.load import load
 from clinpeft.spec import Kind, ModelChoice
 from clinpeft.tasks.base import Example
 from clinpeft.testing.tiny import tiny_texts
-from clinpeft.train import evaluate
+from clinpeft.train import features
 from clinpeft.train.evaluate import predict_scores, predict_tags, valid_iob2
 from clinpeft.train.predictions import predictions_from
 
@@ -37,7 +37,7 @@ def test_scores_stand_in_the_order_of_the_split_however_they_are_batched(
     model, texts = make_model(HeadOnly(), kind), tiny_texts(kind)
     together = predict_scores(model, texts, kind, 0, "fp32")
     alone = np.concatenate([predict_scores(model, [text], kind, 0, "fp32") for text in texts])
-    monkeypatch.setattr(evaluate, "PIECES_PER_BATCH", 20)
+    monkeypatch.setattr(features, "CPU_PIECES", 20)
     in_parts = predict_scores(model, texts, kind, 0, "fp32")
 
     assert together.shape == (8, 3)
@@ -138,7 +138,7 @@ def test_a_long_text_is_scored_the_same_in_passes_of_any_size(
 ) -> None:
     model, items = make_model(HeadOnly()), [LONG, *tiny_texts("classification"), LONG]
     together = predict_scores(model, items, "classification", 0, "fp32")
-    monkeypatch.setattr(evaluate, "PIECES_PER_BATCH", pieces)
+    monkeypatch.setattr(features, "CPU_PIECES", pieces)
 
     np.testing.assert_allclose(predict_scores(model, items, "classification", 0, "fp32"), together, atol=1e-6)
     np.testing.assert_allclose(together[0], together[-1], atol=1e-6)
@@ -152,7 +152,7 @@ def test_tags_of_a_long_sentence_are_stitched(make_model: Any, monkeypatch: pyte
     windows = [replace(text, word_starts=[1, 2, 3][:number]) for number, text in enumerate(texts[:4], start=1)]
     long = replace(windows[0], further=tuple(windows[1:]))
     alone = predict_tags(model, windows, TAGS, 0, "fp32")
-    monkeypatch.setattr(evaluate, "PIECES_PER_BATCH", 24)
+    monkeypatch.setattr(features, "CPU_PIECES", 24)
     stitched = predict_tags(model, [texts[4], long, texts[5]], TAGS, 0, "fp32")
 
     assert [len(tags) for tags in alone] == [1, 2, 3, 3]

@@ -210,7 +210,7 @@ def _positive(choice: TaskChoice, classes: Sequence[str], metric: str) -> str | 
 def _options(choice: TaskChoice, paths: dict[str, Path]) -> tuple[tuple[str, Scalar | tuple[Scalar, ...]], ...]:
     """What the dataset depends on beside its files, flat; file names without folders, so that a study can move."""
     plain: dict[str, Any] = choice.model_dump(
-        mode="json", exclude={"name", "kind", "files", "split"}, exclude_defaults=True
+        mode="json", exclude={"name", "kind", "files", "split", "validation"}, exclude_defaults=True
     )
     plain["kind"] = choice.kind
     if choice.split is not None:

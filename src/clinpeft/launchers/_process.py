@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import os
 import pickle
+import secrets
 import signal
 import socket
 import subprocess
@@ -26,6 +27,8 @@ PR_SET_PDEATHSIG = 1
 """Of prctl(2)."""
 LEAST_SECONDS = 0.1
 """Of processor time; the beats of a lease need less in a quarter of an hour."""
+MARK = "CLINPEFT_WORKER"
+"""The environment variable by which whatever a worker has started is known, also in a session of its own."""
 
 
 class Worker:
@@ -39,13 +42,14 @@ class Worker:
         paths = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
         words = [str(theirs.fileno()), str(os.getpid()), ",".join(map(str, cores))]
         self._oom_kills = oom_kills()
+        self._mark = secrets.token_hex(16)
         with theirs, _opened(log) as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-c", "from clinpeft.launchers._process import main; main()", *words],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                env={**os.environ, **environment, "PYTHONPATH": paths},
+                env={**os.environ, **environment, "PYTHONPATH": paths, MARK: self._mark},
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )
@@ -88,6 +92,9 @@ class Worker:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+        for pid in _marked(f"{MARK}={self._mark}"):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self.connection.close()
 
     def why(self) -> Lost:
@@ -159,6 +166,16 @@ def _processor_seconds(pid: int) -> float:
     except OSError:
         return 0.0
     return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _marked(words: str) -> list[int]:
+    """The processes of this user that have these words in their environment."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if words.encode() in path.read_bytes():
+                found.append(int(path.parent.name))
+    return found
 
 
 def _die_with(starter: int) -> None:

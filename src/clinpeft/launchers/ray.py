@@ -30,8 +30,8 @@ from clinpeft.launchers.base import CORES, Ended, Function, Lost, SharingLaunche
 
 SECONDS_TO_STOP = 60.0
 SECONDS_TO_COME_BACK = 15.0
-"""For a head or raylet that takes no connection. Left to itself Ray (2.60) ends this process a minute after the head has
-died, and waits for ever when the raylet has."""
+"""For a head or raylet that takes no connection. Left to itself Ray (2.60) ends this process a minute after the head
+has died, and waits for ever when the raylet has."""
 TOKEN, MODE = "RAY_AUTH_TOKEN", "RAY_AUTH_MODE"
 CLUSTERS = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 """Without clusters Ray listens on the loopback; else on every address, whatever address it is given (2.60)."""
@@ -180,7 +180,9 @@ class _Watch:
         if not silent:
             self._there = time.monotonic()
         elif time.monotonic() - self._there > SECONDS_TO_COME_BACK:
-            raise ClusterGone(f"the Ray cluster is gone: {silent[0]} does not answer; the same command goes on from here")
+            raise ClusterGone(
+                f"the Ray cluster is gone: {silent[0]} does not answer; the same command goes on with another"
+            )
 
 
 class ClusterGone(EnvironmentStop):

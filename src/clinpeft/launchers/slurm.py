@@ -189,7 +189,7 @@ class _Queue:
         )
         try:
             submitted = executor.map_array(
-                _in_a_job,
+                InAJob(),
                 [self.function] * len(numbers),
                 [self.jobs[number] for number in numbers],
                 [slurm.sharing()] * len(numbers),
@@ -231,6 +231,19 @@ class _Queue:
         self.keeps_folder = True
         code: Any = CODES.get(state, "killed")
         return Ended(number, lost=Lost(code, f"its Slurm job ended as {state}" if state else "Slurm forgot its job"))
+
+
+class InAJob:
+    """What submitit calls on a node, and begins anew where a job is told to stop before it got there."""
+
+    def __call__(self, function: Function, job: Any, environment: Mapping[str, str]) -> tuple[bool, Any]:
+        return _in_a_job(function, job, environment)
+
+    def checkpoint(self, *arguments: Any) -> Any:
+        """submitit's word for: go back to the queue with this. Without it the job would be an error."""
+        from submitit.helpers import DelayedSubmission
+
+        return DelayedSubmission(self, *arguments)
 
 
 def _in_a_job(function: Function, job: Any, environment: Mapping[str, str]) -> tuple[bool, Any]:

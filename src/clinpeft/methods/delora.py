@@ -71,6 +71,6 @@ def _forward(layer: Any, plain: Any, states: torch.Tensor, *inputs: Any, **other
     down, up = layer.delora_A[name], layer.delora_B[name]
     lengths = down.norm(dim=1).clamp(min=SHORTEST) * up.norm(dim=0).clamp(min=SHORTEST)
     up = up * (layer.delora_lambda[name] / layer.r[name] / lengths)
-    base = layer.base_layer(states, *inputs, **others)
+    result = layer.base_layer(states, *inputs, **others)
     inner = functional.linear(layer.delora_dropout[name](states) * layer.delora_w_norm[name], down)
-    return (base + functional.linear(inner, up).to(base.dtype)).to(states.dtype)
+    return (result + functional.linear(inner, up).to(result.dtype)).to(states.dtype)

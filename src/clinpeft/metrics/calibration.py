@@ -207,7 +207,8 @@ def _errors(probability: Floats, happened: npt.NDArray[np.bool_], is_in: Floats)
 
 
 def _curve(outcome: Outcome, num_resamples: int, seed: int) -> Curve:
-    points = np.linspace(*np.quantile(outcome.probability, (0.02, 0.98)), GRID)
+    first, last = np.quantile(outcome.probability, (0.02, 0.98)).tolist()
+    points = np.linspace(first, last, GRID)
     moments = _moments(outcome.probability, outcome.happened.astype(np.float64), points)
     once, drawn = totals(moments, outcome.subjects, num_resamples=num_resamples, seed=seed)
     observed, draws = (_straight_lines(sums, len(points)) for sums in (once[None, :], drawn))

@@ -7,6 +7,7 @@ Examples of one subject resemble each other, so resampling them one by one gives
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -149,12 +150,14 @@ def _pieces(counts: npt.NDArray[np.uint16], width: int, cells: int = CELLS) -> I
     return (slice(start, start + step) for start in range(0, len(counts), step))
 
 
+@lru_cache(maxsize=2)
 def _subject_counts(num_subjects: int, num_resamples: int, seed: int) -> npt.NDArray[np.uint16]:
     """[num_resamples, num_subjects]: how often each subject is drawn."""
     generator = np.random.default_rng(seed)
     counts = np.zeros((num_resamples, num_subjects), dtype=np.uint16)
     for row in counts if num_subjects else ():
         row[:] = np.bincount(generator.integers(num_subjects, size=num_subjects), minlength=num_subjects)
+    counts.flags.writeable = False
     return counts
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from clinpeft.frozen import Frozen
 from clinpeft.metrics.base import Floats
@@ -47,7 +48,7 @@ def precision_recall(outcome: Outcome, *, num_resamples: int = 2000, seed: int =
     )
 
 
-def _precisions(weights: Floats, happened: Floats, ends: np.ndarray) -> Floats:  # type: ignore[type-arg]
+def _precisions(weights: Floats, happened: Floats, ends: npt.NDArray[np.int64]) -> Floats:
     """[B, recalls]: weights and outcomes by falling score; NaN for a resample without a case."""
     found = np.cumsum(weights * happened, axis=1)[:, ends]
     flagged = np.cumsum(weights, axis=1)[:, ends]

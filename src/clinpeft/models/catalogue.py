@@ -180,7 +180,7 @@ def _from_hub(choice: ModelChoice, data: Sequence[Path], online: bool) -> Resolv
             "is named by a hub id, and the study is offline",
             f"`clinpeft fetch {choice.hub}@{choice.revision} --out FOLDER` brings it, or say `online: true`",
         )
-    os.environ["HF_HUB_OFFLINE"] = "0"
+    os.environ |= {"HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_TELEMETRY": "1"}
     from huggingface_hub import snapshot_download
 
     folder = snapshot_download(

@@ -121,17 +121,18 @@ def _is_whole(folder: Path, entry: LockedModel) -> bool:
 
 @contextmanager
 def _online() -> Iterator[Any]:
-    """A client of the hub that $HF_ENDPOINT names; the process goes offline again afterwards."""
+    """A client of the hub that $HF_ENDPOINT names, which is told nothing of this machine and asked for nothing but the
+    model; the process goes offline again afterwards."""
     from huggingface_hub import HfApi, constants
     from huggingface_hub.utils.tqdm import disable_progress_bars
 
-    was_offline = constants.HF_HUB_OFFLINE
-    constants.HF_HUB_OFFLINE = False
+    before = constants.HF_HUB_OFFLINE, constants.HF_HUB_DISABLE_TELEMETRY
+    constants.HF_HUB_OFFLINE, constants.HF_HUB_DISABLE_TELEMETRY = False, True
     disable_progress_bars()
     try:
         yield HfApi(endpoint=os.environ.get("HF_ENDPOINT"))
     finally:
-        constants.HF_HUB_OFFLINE = was_offline
+        constants.HF_HUB_OFFLINE, constants.HF_HUB_DISABLE_TELEMETRY = before
 
 
 def _download(hub: Any, wanted: Wanted, revision: str | None, models: Path) -> LockedModel:

@@ -13,6 +13,8 @@ from clinpeft.metrics.operating_point import OperatingPoint, ppv_at
 from clinpeft.metrics.subgroups import Subgroup
 from clinpeft.report.contrasts import Contrast
 from clinpeft.report.evaluation import Judged, TaskEvaluation
+from clinpeft.report.learning import Learning, learning
+from clinpeft.report.load import LoadedRun
 from clinpeft.report.plots import calibration_plot, net_benefit_plot, precision_recall_plot, svg
 from clinpeft.report.results import ResultRow
 from clinpeft.report.wording import BASELINE_WORDS, configuration, percent, score
@@ -68,6 +70,7 @@ class Closer:
     """Whose probabilities cannot be taken at their word."""
     subgroups: tuple[Subgroup, ...]
     split: str
+    learning: Learning | None
 
 
 def closer(
@@ -77,8 +80,10 @@ def closer(
     evaluation: TaskEvaluation | None,
     alert_rate: float,
     prevalence: float | None,
+    runs: Mapping[tuple[str, ...], Sequence[LoadedRun]],
 ) -> Closer:
-    """rows: of the task's headline metric on validation, best first; names: of configurations, by their runs."""
+    """rows: of the task's headline metric on validation, best first; names and successful runs: of configurations, by
+    the ids of all their runs."""
     judged = [(_name(item), item) for item in evaluation.judged] if evaluation else []
     choice = evaluation.choice if evaluation else None
     points = [
@@ -105,6 +110,7 @@ def closer(
         ],
         subgroups=choice.subgroups if choice else (),
         split=choice.split if choice else "validation",
+        learning=learning([(names[row.runs], runs.get(row.runs, ())) for row in rows if row.mean is not None]),
     )
 
 

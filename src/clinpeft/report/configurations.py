@@ -147,11 +147,14 @@ def _everything(run: LoadedRun) -> dict[str, Scalar]:
     """What can tell a run from another of its name, flat, beside method options, learning rate and subset."""
     outside = {"learning_rate", "subset", "threads", "group"}
     train: dict[str, Any] = run.record.spec.train.model_dump(mode="json", exclude=outside)
-    privacy = train.pop("privacy") or {}
+    privacy, judge = train.pop("privacy") or {}, train.pop("judge") or {}
+    validation = run.record.spec.validation
     identity = run.record.identity
     return {
         **{f"train.{key}": value for key, value in train.items()},
         **{f"train.privacy.{key}": value for key, value in privacy.items()},
+        **{f"train.judge.{key}": value for key, value in judge.items()},
+        **({f"validation.{key}": value for key, value in validation.model_dump().items()} if validation else {}),
         "dataset": identity.dataset[:8],
         "weights": identity.weights_sha256 and identity.weights_sha256[:8],
         "code": identity.code,
@@ -182,14 +185,16 @@ def _winners(runs: Sequence[tuple[LoadedStudy, LoadedRun]], headlines: Mapping[s
     for _, run in runs:
         if run.record.role == "trial":
             trials[_key(run)].append(run)
-    found: dict[tuple[str, str, str], dict[str, float]] = defaultdict(dict)
+    found: dict[tuple[str, ...], dict[str, float]] = defaultdict(dict)
     for key, members in trials.items():
         spec = members[0].record.spec
         scores = [run.record.scores.get(headlines[spec.task]) for run in members]
         values = [score.value for score in scores if score is not None and score.value is not None]
         if len(values) < len(members):
             continue
-        found[_name(spec)][key] = fmean(values) * (1 if is_higher_better(headlines[spec.task]) else -1)
+        found[*_name(spec), fingerprint(spec.train.subset or {})][key] = fmean(values) * (
+            1 if is_higher_better(headlines[spec.task]) else -1
+        )
     return {key for search in found.values() for key, value in search.items() if value == max(search.values())}
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 ALERT_RATE = 0.1
 """Share of examples that may be flagged, where nobody states another."""
 MOST_LABELS = 5
-"""Of a task with many labels, the most frequent ones are looked at."""
+"""Of a task with many labels, the most frequent ones are looked at; for what is not recommended, the first of them."""
 Role = Literal["choice", "runner_up", "baseline"]
 Split = Literal["validation", "test"]
 
@@ -156,9 +156,9 @@ def _judged(role: Role, configuration: Configuration, run: LoadedRun, metric: st
     read = _read(configuration, run)
     if read is None:
         return None
-    asked, left_out = _labels(read.predictions)
-    pairs = [(outcome, found) for outcome in asked if (found := calibration(outcome)) is not None]
     is_choice = role == "choice"
+    asked, left_out = _labels(read.predictions, MOST_LABELS if is_choice else 1)
+    calibrations = [calibration(outcome) for outcome in asked]
     curves = [precision_recall(outcome) for outcome in asked] if is_choice else []
     benefits = [decision_curve(outcome) for outcome in asked] if is_choice else []
     points = [operating_point(outcome) for outcome in asked]
@@ -171,7 +171,7 @@ def _judged(role: Role, configuration: Configuration, run: LoadedRun, metric: st
         split=read.split,
         num_examples=len(read.predictions),
         num_subjects=len(set(read.predictions.subjects)),
-        calibration=tuple(found for _, found in pairs),
+        calibration=tuple(found for found in calibrations if found is not None),
         points=tuple(point for point in points if point is not None),
         points_at_alert_rate=_at_alert_rate(read, asked, alert_rate),
         precision_recall=tuple(curve for curve in curves if curve is not None),
@@ -199,14 +199,14 @@ def _read(configuration: Configuration, run: LoadedRun) -> _Read | None:
     return _Read("validation", tuple(same), *validation, validation[0])
 
 
-def _labels(predictions: Predictions) -> tuple[list[Outcome], tuple[str, ...]]:
+def _labels(predictions: Predictions, most: int) -> tuple[list[Outcome], tuple[str, ...]]:
     """The labels to look at, most frequent first where they are many, and the names of the others."""
     from clinpeft.metrics.outcomes import outcomes
 
     every = outcomes(predictions)
     enough = [outcome for outcome in every if outcome.too_few() is None]
-    if len(enough) > MOST_LABELS:
-        enough = sorted(enough, key=lambda outcome: -int(outcome.happened.sum()))[:MOST_LABELS]
+    if len(enough) > most:
+        enough = sorted(enough, key=lambda outcome: -int(outcome.happened.sum()))[:most]
     names = {outcome.label for outcome in enough}
     return enough, tuple(outcome.label for outcome in every if outcome.label not in names)
 
@@ -219,7 +219,7 @@ def _at_alert_rate(read: _Read, asked: Sequence[Outcome], rate: float) -> tuple[
     points = [
         at_threshold(outcome, threshold_for_alert_rate(before[outcome.label], rate))
         for outcome in asked
-        if outcome.threshold is not None and len(before[outcome.label])
+        if outcome.threshold is not None and len(before.get(outcome.label, ()))
     ]
     return tuple(point for point in points if point is not None)
 

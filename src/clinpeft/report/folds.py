@@ -58,7 +58,7 @@ def pooled_with_groups(
     name = FILES[split]
     if not all((run.folder / name).is_file() for run in runs):
         return None
-    rows = [row for run in runs for row in _rows(run, name)]
+    rows = [row for run in runs for row in rows_of(run, name)]
     if not all(GOLD & row.keys() for row in rows[:1]):
         return None
     examples = [_example(row) for row in rows]
@@ -71,7 +71,8 @@ def pooled_with_groups(
     return with_thresholds(predictions, _mean_thresholds(runs)), groups
 
 
-def _rows(run: LoadedRun, name: str) -> list[dict[str, Any]]:
+def rows_of(run: LoadedRun, name: str) -> list[dict[str, Any]]:
+    """One of a run's two files of predictions, row by row. Raises BadInput when it cannot be read."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -23,6 +23,8 @@ class Line:
     name: str
     points: Points
     is_reference: bool = False
+    colour: int | None = None
+    """Of the page's colours of models; None for the accent."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,7 @@ def svg(plot: Plot, width: int = 370, height: int = 300) -> Markup:
         if line.points:
             steps = "L".join(f"{x(a):.1f} {y(_within(b, plot.y_range)):.1f}" for a, b in line.points)
             kind = "reference" if line.is_reference else "curve"
+            kind += "" if line.colour is None else f" c{line.colour}"
             parts.append(f'<path class="{kind}" d="M{steps}"><title>{escape(line.name)}</title></path>')
     names = ", ".join(line.name for line in plot.lines)
     label = escape(f"{plot.title}; {plot.y_title} against {plot.x_title}: {names}")

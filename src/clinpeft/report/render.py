@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Mapping
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
 from clinpeft.files import write_atomic
 from clinpeft.report import wording
 from clinpeft.report.aggregate import analyse, load
+from clinpeft.report.board import write_board
 from clinpeft.report.closer import iqm, spread_of_seeds
 from clinpeft.report.configurations import configurations, selected
 from clinpeft.report.evaluation import ALERT_RATE, evaluate
+from clinpeft.report.model_card import read_about, write_model_cards
+from clinpeft.report.pdf import require_reportlab
 from clinpeft.report.results import Results
 from clinpeft.report.tables import tables, write_tables
 from clinpeft.report.view import Page, page
+from clinpeft.report.views import views
 
 HERE = Path(__file__).parent
 
@@ -28,14 +33,20 @@ def write_report(
     alert_rate: float = ALERT_RATE,
     prevalence: float | None = None,
     tables_in: Path | None = None,
+    for_board: bool = False,
+    about: Path | None = None,
 ) -> Path:
     """Write the report of one or more studies into folder `out`; returns the path of index.html.
 
     alert_rate: share of examples that may be flagged, for the threshold that is shown beside the chosen one;
     prevalence: how common the label is where the model is to be used, for the share of flags that would be right there;
-    tables_in: a folder for every table as CSV and LaTeX.
+    tables_in: a folder for every table as CSV and LaTeX; for_board: also `board-<task>.pdf`
+    of four pages and `model-card-<task>.{md,xml}`; about: answers for the card that only people know (YAML).
     Raises BadInput as `load`, `analyse` and `evaluate` do; each file appears whole or not at all.
     """
+    if for_board:
+        require_reportlab()
+    answers = read_about(about) if about is not None else {}
     loaded = load(dirs)
     analysis = analyse(loaded, only)
     results = analysis.results
@@ -44,9 +55,13 @@ def write_report(
     write_atomic(out / "results.csv", results.to_csv())
     write_atomic(out / "evaluation.json", evaluation.to_json())
     shown = page(loaded, results, only or {}, analysis.contrasts, evaluation)
+    shown = replace(shown, views=views(loaded, results, only))
     write_atomic(out / "index.html", html(shown))
     if tables_in is not None:
         write_tables(tables(shown), tables_in)
+    if for_board:
+        write_board(shown, evaluation, out)
+        write_model_cards(shown, evaluation, out, answers)
     return out / "index.html"
 
 

@@ -6,10 +6,11 @@ import csv
 import io
 import json
 from math import sqrt
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from pydantic import Field
 
+from clinpeft.errors import BadInput
 from clinpeft.frozen import Frozen
 from clinpeft.record import How, ReasonCode, Status
 from clinpeft.spec import CostField, Kind, Scalar, Subset
@@ -189,6 +190,30 @@ class Results(Frozen):
         """The file's text: keys in schema order, indented, a line feed at the end; the same results, the same bytes."""
         plain = self.model_dump(mode="json", by_alias=True)
         return json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+    def to_pandas(self) -> Any:
+        """`rows` as a pandas DataFrame, columns as in the CSV; values keep their types (options are dicts, subsets
+        objects, seeds' scores tuples). Raises BadInput when pandas is not installed."""
+        try:
+            import pandas
+        except ImportError:
+            raise BadInput(
+                "to_pandas", "needs pandas, which is not installed", "pip install 'clinpeft[pandas]'"
+            ) from None
+        plain = [name for name in ResultRow.model_fields if name != "cost"]
+        return pandas.DataFrame(
+            [
+                {
+                    **{name: getattr(row, name) for name in plain},
+                    **{
+                        f"{field}_{part}": getattr(row.cost[field], part) if field in row.cost else None
+                        for field in COST_FIELDS
+                        for part in CostSummary.model_fields
+                    },
+                }
+                for row in self.rows
+            ]
+        )
 
     def to_csv(self) -> str:
         """`rows` as a table: a cost field becomes four columns, a list is joined by `;`, options are JSON, null is

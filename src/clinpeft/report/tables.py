@@ -87,7 +87,7 @@ class Table:
             r"\toprule",
             _line(latex(column) for column in self.columns),
             r"\midrule",
-            *(_line(latex(_words(cell)) for cell in row) for row in self.rows),
+            *(_line(latex(cell_in_words(cell)) for cell in row) for row in self.rows),
             r"\bottomrule",
             r"\end{tabular}",
             r"\end{table}",
@@ -98,6 +98,7 @@ class Table:
 def tables(page: Page) -> list[Table]:
     """All tables of a report, task by task, then those of the whole study; empty ones are left out."""
     found = [table for task in page.tasks for table in _of_task(task)] + [_recommendations(page), _failures(page)]
+    found += [table for view in page.views for table in view.tables]
     found.append(_runs(page))
     return [table for table in found if table.rows]
 
@@ -107,7 +108,7 @@ def write_tables(found: Sequence[Table], folder: Path) -> list[Path]:
     paths: list[Path] = []
     taken: set[str] = set()
     for table in found:
-        name = _file_name(table.name, taken)
+        name = file_name(table.name, taken)
         for ending, text in ((".csv", table.to_csv()), (".tex", table.to_latex())):
             paths.append(folder / f"{name}{ending}")
             write_atomic(paths[-1], text)
@@ -123,6 +124,17 @@ def latex(text: str) -> str:
     return "".join(LATEX.get(sign, sign) for sign in " ".join(text.split()))
 
 
+def file_name(name: str, taken: set[str]) -> str:
+    """A name that is safe as a file's and not in `taken`, to which it is added."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-") or "table"
+    number, unique = 1, plain
+    while unique in taken:
+        number += 1
+        unique = f"{plain}-{number}"
+    taken.add(unique)
+    return unique
+
+
 def _flat(cell: Cell, has_ends: bool) -> list[object]:
     if isinstance(cell, Estimate):
         return [cell.value, cell.low, cell.high]
@@ -130,7 +142,8 @@ def _flat(cell: Cell, has_ends: bool) -> list[object]:
     return [plain, None, None] if has_ends else [plain]
 
 
-def _words(cell: Cell) -> str:
+def cell_in_words(cell: Cell) -> str:
+    """A cell as a reader sees it."""
     if cell is None:
         return NONE
     if isinstance(cell, Estimate):
@@ -144,16 +157,6 @@ def _words(cell: Cell) -> str:
 
 def _line(cells: Iterator[str]) -> str:
     return " & ".join(cells) + r" \\"
-
-
-def _file_name(name: str, taken: set[str]) -> str:
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-") or "table"
-    number, unique = 1, plain
-    while unique in taken:
-        number += 1
-        unique = f"{plain}-{number}"
-    taken.add(unique)
-    return unique
 
 
 def _of_task(task: TaskView) -> Iterator[Table]:

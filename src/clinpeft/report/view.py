@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
@@ -25,6 +25,9 @@ from clinpeft.report.results import HARDWARE_FREE, Recommendation, ResultRow, Re
 from clinpeft.report.wording import configuration, cost, listed, mean_and_interval, method_labels, suppressed
 from clinpeft.spec import CostField, Select
 from clinpeft.strict_yaml import read_yaml
+
+if TYPE_CHECKING:
+    from clinpeft.report.view_base import View
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,13 @@ class Page:
     glossary: dict[str, str]
     alert_rate: float | None
     prevalence: float | None
+    views: tuple[View, ...] = ()
+    """The study's own analyses, of those axes that it has."""
+
+    def concerning(self, task: str) -> list[str]:
+        """The warnings about one task and those about no one task, grave ones first."""
+        others = [f"{each.name}:" for each in self.tasks if each.name != task]
+        return [text for text in (*self.grave, *self.warnings) if not text.startswith(tuple(others))]
 
 
 def page(
@@ -207,6 +217,7 @@ def _task(
             next((task for task in evaluation.tasks if task.task == name), None) if evaluation else None,
             evaluation.alert_rate if evaluation else 0.0,
             evaluation.prevalence if evaluation else None,
+            {tuple(run.record.run for run in each.runs): each.successes() for each in mine},
         ),
     )
 

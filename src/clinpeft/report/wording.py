@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
+from clinpeft.record import Score
 from clinpeft.report.results import MORE_IS_BETTER, CostSummary, Recommendation, ResultRow
 from clinpeft.spec import CostField
 
@@ -24,6 +25,13 @@ BASELINE_WORDS = {
     "majority": "most frequent class",
     "tfidf-logistic": "TF-IDF + logistic regression",
 }
+SPLIT_WORDS = {
+    "official": "The splits are the source's own",
+    "core": "The splits are the published CORe patient lists",
+    "hash": "The splits are drawn by a keyed hash",
+    "paper": "The splits are those of the 2024 study",
+    "user": "The splits are the user's",
+}
 NONE = "–"
 
 
@@ -40,6 +48,21 @@ def interval(low: float | None, high: float | None) -> str:
 def mean_and_interval(row: ResultRow) -> str:
     """`0.871 [0.830, 0.912]`."""
     return f"{score(row.mean)} {interval(row.low, row.high)}".strip()
+
+
+def share_and_interval(found: Score) -> str:
+    """`62 % (52 % to 72 %)`; the reason where there is no value."""
+    if found.value is None:
+        return found.reason or NONE
+    ends = "" if found.low is None or found.high is None else f" ({percent(found.low)} to {percent(found.high)})"
+    return f"{percent(found.value)}{ends}"
+
+
+def score_and_interval(found: Score) -> str:
+    """`0.871 [0.830, 0.912]`; the reason where there is no value."""
+    if found.value is None:
+        return found.reason or NONE
+    return f"{score(found.value)} {interval(found.low, found.high)}".strip()
 
 
 def count(number: int, noun: str) -> str:

@@ -30,7 +30,7 @@ from clinpeft.train.interruption import SIGNALS
 from clinpeft.train.loop import follow
 from clinpeft.train.machine import num_processes, shards_weights
 from clinpeft.train.meter import Meter
-from clinpeft.train.sharding import Wait, are_equal, shard_frozen
+from clinpeft.train.sharding import Wait, are_equal, shard_frozen, tell_of_passes
 from clinpeft.train.shares import ALONE, Leading, Shares, join, leave
 from clinpeft.train.state import digest_of_frozen
 
@@ -61,6 +61,17 @@ class Asked:
     """What the engine said of itself with which the run was begun, where it is gone on with."""
 
 
+@dataclass(frozen=True)
+class Berth:
+    """One of the other processes' place among them."""
+
+    rank: int
+    size: int
+    meeting: Path
+    is_sharded: bool
+    has_own_gpu: bool
+
+
 class Crew:
     """The other processes of a run, as its leader sees them; none where the run is this process's alone."""
 
@@ -68,6 +79,7 @@ class Crew:
         self.size = size
         self.shares: Shares = ALONE
         cores, gpus = sorted(os.sched_getaffinity(0)), _gpus() if size > 1 else []
+        self._num_gpus = len(gpus)
         places = [{"CUDA_VISIBLE_DEVICES": gpus[rank % len(gpus)]} if gpus else {} for rank in range(1, size)]
         self.mates = [Worker(cores, place, None) for place in places]
         self.is_sharded = size > 1 and shards_weights() and (not gpus or len(gpus) >= size)
@@ -80,7 +92,8 @@ class Crew:
         if self.mates:
             self._meeting = tempfile.TemporaryDirectory(prefix="clinpeft-")
             for rank, mate in enumerate(self.mates, 1):
-                mate.begin(_work, (asked, rank, self.size, self._meeting.name, self.is_sharded))
+                meeting, has_own_gpu = Path(self._meeting.name), rank < self._num_gpus
+                mate.begin(_work, (asked, Berth(rank, self.size, meeting, self.is_sharded, has_own_gpu)))
 
     def place(self, model: ClinicalModel, device: torch.device) -> None:
         """Put the model, or this process's part of it, onto the device, once all have loaded theirs; from then on
@@ -95,10 +108,7 @@ class Crew:
         join(meeting / MEETING, 0, self.size)
         _place(model, device, self.is_sharded, lead.wait)
         if self.is_sharded:
-            # Of a step all know; what the leader scores with is to be gathered as well.
-            model.backbone.register_forward_pre_hook(
-                lambda module, inputs: None if module.training else lead.call_along(), prepend=True
-            )
+            tell_of_passes(model, lead.call_along)
         self.shares = lead
 
     def part(self, meter: Meter) -> None:
@@ -147,36 +157,36 @@ def crew_for(asked: Asked) -> Iterator[Crew]:
     try:
         crew.set_up(asked)
         yield crew
-    except RuntimeError:
-        # What is lost with another process's connection is noticed before what that has to say.
-        crew.hear(SECONDS_TO_GO)
+    except RuntimeError as error:
+        if crew.mates and not isinstance(error, torch.OutOfMemoryError):
+            # That another process's connection is lost is noticed before what that has to say.
+            crew.hear(SECONDS_TO_GO)
         raise
     finally:
         crew.end()
 
 
-def _work(job: tuple[Asked, int, int, str, bool]) -> dict[str, float]:
+def _work(job: tuple[Asked, Berth]) -> dict[str, float]:
     """In another process: set the run up and compute shares until the leader says that it is enough; returns what that
     took."""
     # Whoever is to be interrupted is the leader, which ends this process; Slurm sends its signals to all.
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
-    asked, rank, size, meeting, is_sharded = job
+    asked, berth = job
+    rank, size = berth.rank, berth.size
 
     def place(model: ClinicalModel, device: torch.device) -> None:
-        Path(meeting, READY.format(rank)).touch()
-        join(Path(meeting, MEETING), rank, size)
-        _place(model, device, is_sharded, torch.distributed.Work.wait)
+        (berth.meeting / READY.format(rank)).touch()
+        join(berth.meeting / MEETING, rank, size)
+        _place(model, device, berth.is_sharded, torch.distributed.Work.wait)
 
     try:
-        ready = set_out(
-            asked.spec, asked.dataset, asked.model, pinned=asked.pinned, num_processes=size, place=place
-        )
+        ready = set_out(asked.spec, asked.dataset, asked.model, pinned=asked.pinned, num_processes=size, place=place)
         follow(ready.between_judgements, rank, size)
     finally:
         leave()  # Else a leader that waits for this process's gradient would not notice that it has failed.
-    is_sharing = ready.training.engine.device.type == "cuda" and rank >= len(_gpus())
-    return ready.meter.spent_beside(has_own_gpu=not is_sharing)
+    has_none_to_share = ready.training.engine.device.type != "cuda"
+    return ready.meter.spent_beside(has_own_gpu=berth.has_own_gpu or has_none_to_share)
 
 
 def _place(model: ClinicalModel, device: torch.device, is_sharded: bool, wait: Wait) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -33,6 +34,8 @@ from clinpeft.train.loop import Diverged, Fitted, fit
 from clinpeft.train.machine import describe_machine
 from clinpeft.train.meter import Meter, folder_bytes, latency, length_around, training_flops
 
+TRIES = 3
+"""Of a run whose memory runs out: whole parts of a batch, halves, quarters."""
 TIMED_ALONE = 20
 """Validation examples that are scored one by one, for the latency."""
 
@@ -53,6 +56,8 @@ class Job:
     """Where the training is saved from time to time, and gone on from; None: nowhere."""
     is_behind: Callable[[Sequence[float | None]], bool] = never
     """Whether a run with these scores of its judgements is to be stopped."""
+    pinned: Mapping[str, Any] | None = None
+    """What of the engine is to be as it was in another run (Engine.pinned), where it is made again."""
 
 
 def execute(job: Job, folder: Path) -> RunRecord:
@@ -79,17 +84,48 @@ def execute(job: Job, folder: Path) -> RunRecord:
 
 
 def _train(job: Job, resolved: ResolvedModel, folder: Path) -> RunRecord:
+    """Train; where memory runs out, again from the start with half as many examples at once, at most TRIES times."""
+    pinned = job.pinned
+    for number in range(TRIES):
+        outcome = _try(job, resolved, folder, pinned, is_last=number == TRIES - 1)
+        if isinstance(outcome, RunRecord):
+            return outcome
+        pinned = outcome
+        _remove(folder, _files(folder))
+        if job.checkpoints is not None:
+            job.checkpoints.start_again("memory ran out", "half as many examples pass at once now, of the same batch")
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+    raise AssertionError("the last try ends the run")
+
+
+def _try(
+    job: Job, resolved: ResolvedModel, folder: Path, pinned: Mapping[str, Any] | None, *, is_last: bool
+) -> RunRecord | dict[str, Any]:
+    """The record; or what to pin of the engine for one more try, with less memory."""
     saved = job.checkpoints.newest() if job.checkpoints else None
-    with crew_for(Asked(job.planned.spec, job.dataset, resolved, saved and saved["engine"])) as crew:
-        return _train_with(crew, job, resolved, folder, saved)
+    pinned = saved["engine"] if saved else pinned
+    ready = None
+    try:
+        with crew_for(Asked(job.planned.spec, job.dataset, resolved, pinned)) as crew:
+            spec, place = job.planned.spec, crew.place
+            told = Pulse(spec.describe())
+            ready = set_out(spec, job.dataset, resolved, told, pinned=pinned, num_processes=crew.size, place=place)
+            return _train_with(crew, ready, job, resolved, folder, saved)
+    except (torch.OutOfMemoryError, MemoryError, MateLost) as error:
+        is_memory = not isinstance(error, MateLost) or error.lost.code == "oom_host"
+        halved = ready.halved() if ready and is_memory and not is_last else None
+        if halved is None:
+            raise
+        # Returned, not raised: the error's frames hold the model.
+        return halved
 
 
-def _train_with(crew: Crew, job: Job, resolved: ResolvedModel, folder: Path, saved: dict[str, Any] | None) -> RunRecord:
-    spec, card = job.planned.spec, job.dataset.card
-    pinned = None if saved is None else saved["engine"]
-    ready = set_out(
-        spec, job.dataset, resolved, Pulse(spec.describe()), pinned=pinned, num_processes=crew.size, place=crew.place
-    )
+def _train_with(
+    crew: Crew, ready: Ready, job: Job, resolved: ResolvedModel, folder: Path, saved: dict[str, Any] | None
+) -> RunRecord:
+    card = job.dataset.card
     training, model, meter, predict = ready.training, ready.training.model, ready.meter, ready.predict
     splits, encoded, lengths = ready.prepared.splits, ready.prepared.encoded, ready.lengths
     fitted = fit(
@@ -191,8 +227,7 @@ def _baseline(job: Job, folder: Path) -> RunRecord:
 
 
 def _environment(ready: Ready) -> Environment:
-    engine = ready.training.engine
-    micro_batch = engine.micro_batch(max(ready.lengths) * ready.most_windows, ready.training.options.batch_size)
+    engine, micro_batch = ready.training.engine, ready.micro_batch
     return describe_machine(
         engine.device, engine.precision, micro_batch, engine=engine.describe(), processes=engine.num_processes
     )
@@ -218,7 +253,7 @@ def _truncated(encoded: list[Encoded]) -> Truncated:
 
 def _failed(job: Job, folder: Path, status: Status, reason: Reason) -> RunRecord:
     """A record without results; files half made are removed."""
-    _remove(folder, [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()])
+    _remove(folder, _files(folder))
     planned = job.planned
     return RunRecord(
         run=planned.run, role=planned.role, status=status, reason=reason, spec=planned.spec, identity=planned.identity
@@ -234,7 +269,11 @@ def _place(error: Exception) -> str:
 
 
 def _hashes(folder: Path) -> dict[str, str]:
-    return {str(path.relative_to(folder)): sha256_file(path) for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {name: sha256_file(folder / name) for name in _files(folder)}
+
+
+def _files(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
 def _remove(folder: Path, names: list[str]) -> None:

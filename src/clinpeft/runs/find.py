@@ -116,7 +116,9 @@ def _wanted_mode(name: str, mode: Mode) -> Mode | None:
 def _dataset(name: str, folders: Sequence[Path], wanted: Mode | None) -> Path | None:
     """Where a dataset lies that is built as wanted; in a fair study also one that is not, where there is no other."""
     every = [found for folder in folders if (found := find_dataset(name, [folder])) is not None]
-    fitting = [path for path in every if wanted is None or (TaskDataset.open(path).card.mode == "paper") == (wanted == "paper")]
+    fitting = [
+        path for path in every if wanted is None or (TaskDataset.open(path).card.mode == "paper") == (wanted == "paper")
+    ]
     return next(iter(fitting if wanted == "paper" else [*fitting, *every]), None)
 
 

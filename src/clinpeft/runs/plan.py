@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clinpeft.errors import BadInput
+from clinpeft.launchers.base import SharingLauncher
+from clinpeft.launchers.local import Local
 from clinpeft.launchers.pool import Pool
 from clinpeft.models.catalogue import ModelCard, ResolvedModel, card_from_config, find_weights, model_card, read_config
 from clinpeft.models.catalogue import resolve as resolve_model
@@ -58,15 +60,18 @@ def plan_study(
     data: tuple[Path, ...] = (),
     price: Price | None = None,
     probes: bool = True,
+    launcher: SharingLauncher | None = None,
     tell: Tell = lambda line: None,
 ) -> Outlook:
     """What `study` will take on this machine, with one worker.
 
     base: the folder to which the study's paths are relative; out: its folder, whose finished runs are left out of what
-    is still to come; probes: whether a few steps of every kind of run are tried out; tell: hears what is going on.
+    is still to come; probes: whether a few steps of every kind of run are tried out; launcher: over how many processes
+    it shares a run out, whereupon all is reckoned; tell: hears what is going on.
     Nothing is written. Raises BadInput for what `run` would refuse too, but for weights that are not here.
     """
     _refuse_without_price(study, price)
+    launcher = launcher or Local()
     missing: dict[str, str] = {}
 
     def model_of(choice: ModelChoice, base: Path, *, data: Sequence[Path], online: bool) -> ResolvedModel:
@@ -87,7 +92,7 @@ def plan_study(
             run = one.example
             if run.run not in found:
                 tell(f"[{number}/{len(sets)}] {run.spec.describe()}")
-                found[run.run] = _needs(run, planned, probes=probes and run.spec.model not in missing)
+                found[run.run] = _needs(run, planned, launcher, probes=probes and run.spec.model not in missing)
         forecasts = _with_what_is_carried_over(
             [
                 forecast_of(one.role, one.example, planned, *found[one.example.run], price, one.num_left, one.num_done)
@@ -185,7 +190,7 @@ def _is_like(one: RunSpec, other: RunSpec) -> bool:
     return (one.task, one.model, one.method.name) == (other.task, other.model, other.method.name)
 
 
-def _needs(run: PlannedRun, planned: Plan, *, probes: bool) -> Found:
+def _needs(run: PlannedRun, planned: Plan, launcher: SharingLauncher, *, probes: bool) -> Found:
     from clinpeft.runs.probe import probe_baseline
     from clinpeft.runs.reckon import reckon, text_lengths
 
@@ -193,8 +198,8 @@ def _needs(run: PlannedRun, planned: Plan, *, probes: bool) -> Found:
     if run.role == "baseline":
         return probe_baseline(run.spec, dataset), "probe", None
     model = planned.models[run.spec.model]
-    reckoned = reckon(run.spec, dataset, model, text_lengths(run.spec, dataset, model))
-    if not probes or any(shortfall(reckoned)):
+    reckoned = reckon(run.spec, dataset, model, text_lengths(run.spec, dataset, model), launcher)
+    if not probes or launcher.processes_per_run > 1 or any(shortfall(reckoned)):
         return reckoned, "analytic", None
     needs, ran_out = _probe(run, planned)
     if needs is None:

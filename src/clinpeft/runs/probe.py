@@ -28,7 +28,7 @@ from clinpeft.runs.scoring import SELECTION_EXAMPLES
 from clinpeft.runs.setup import Ready, set_out
 from clinpeft.spec import RunSpec
 from clinpeft.train.baselines import fit_baseline
-from clinpeft.train.evaluate import PIECES_PER_BATCH
+from clinpeft.train.features import pieces_without_gradient
 from clinpeft.train.loop import Diverged, fit
 from clinpeft.train.meter import folder_bytes
 
@@ -298,10 +298,11 @@ class _ScoringPlan:
         self.ready = ready
         self.shapes: set[tuple[int, int]] = set()
         """Of what was tried out."""
+        max_pieces = pieces_without_gradient(ready.training.engine.device)
         self.batches = {
             name: [
                 (batch.indices, *_shape(batch))
-                for batch in scoring_batches(encoded, PIECES_PER_BATCH, ready.prepared.encoder.pad_id)
+                for batch in scoring_batches(encoded, max_pieces, ready.prepared.encoder.pad_id)
             ]
             for name, encoded in ready.prepared.encoded.items()
             if name != "train" and encoded

@@ -18,6 +18,8 @@ from torch import nn
 
 from clinpeft.data.select import examples_of
 from clinpeft.data.tokenize import LENGTH_STEP, num_outputs
+from clinpeft.launchers.base import SharingLauncher
+from clinpeft.launchers.local import Local
 from clinpeft.methods.base import Context, method_of
 from clinpeft.models.catalogue import ModelCard, ResolvedModel
 from clinpeft.models.configuration import configuration, named
@@ -28,7 +30,7 @@ from clinpeft.runs.prepared import prepare_examples
 from clinpeft.runs.scoring import SELECTION_EXAMPLES
 from clinpeft.spec import RunSpec
 from clinpeft.train.engine import CPU_PIECES, GPU_PIECES
-from clinpeft.train.evaluate import PIECES_PER_BATCH
+from clinpeft.train.features import pieces_without_gradient
 from clinpeft.train.machine import pick_device, use_threads
 from clinpeft.train.memory import Sizes, free_bytes, plan_memory, sizes_of, step_bytes
 from clinpeft.train.meter import length_around, training_flops
@@ -51,6 +53,10 @@ SECONDS_TO_LOAD = 10.0
 """Libraries, tokenising and a small model."""
 BYTES_A_SECOND = 1e9
 """At which the weights of a large model are read."""
+BYTES_A_SECOND_BETWEEN = {"cpu": 0.7e9, "cuda": 1e10}
+"""At which shards of the weights come from another process: by gloo as measured in processor time; by NCCL an estimate,
+not yet calibrated."""
+LOCAL = Local()
 
 Lengths = Mapping[str, Sequence[int]]
 """Word pieces of each text as it is read, by split."""
@@ -75,9 +81,16 @@ class Shape:
     sizes: Sizes
 
 
-def reckon(spec: RunSpec, dataset: TaskDataset, model: ResolvedModel, lengths: Lengths) -> Needs:
-    """What the run needs on this machine (on its GPU if it has one that torch can use)."""
+def reckon(
+    spec: RunSpec, dataset: TaskDataset, model: ResolvedModel, lengths: Lengths, launcher: SharingLauncher = LOCAL
+) -> Needs:
+    """What the run needs on this machine (on its GPU if it has one that torch can use).
+
+    launcher: says over how many processes it is shared out. Memory of the host is then that of all, of a GPU that of
+    the process on it.
+    """
     device, options = pick_device(), spec.train
+    processes, batch_size = launcher.processes_per_run, -(-options.batch_size // launcher.processes_per_run)
     use_threads(options.threads)
     precision = choose_precision(options.precision, device)
     number_bytes = 4 if precision == "fp32" else 2
@@ -85,19 +98,26 @@ def reckon(spec: RunSpec, dataset: TaskDataset, model: ResolvedModel, lengths: L
 
     a_weight = BYTES_A_WEIGHT.get(getattr(method_of(spec.method), "bits", 0))
     packed = shape.frozen_layers if a_weight else 0
-    weights = (
-        packed * (a_weight or 0.0)
-        + (shape.frozen_matrices - packed) * number_bytes
-        + 4 * (shape.frozen_rest + shape.trained)
-    )
+    frozen = (shape.frozen_matrices - packed) * number_bytes + 4 * shape.frozen_rest
+    gathered = 0.0
+    if launcher.shard_weights:
+        a_layer = (shape.frozen_layers - packed) * number_bytes / shape.sizes.num_layers
+        gathered = max(3 * a_layer, 8 * shape.frozen_rest)
+    held = frozen / processes if launcher.shard_weights else frozen
+    weights = held + gathered + packed * (a_weight or 0.0) + 4 * shape.trained
     load = 4.0 * (shape.frozen_matrices + shape.frozen_rest + shape.trained)
-    step = _working_bytes(shape, options.batch_size, max(lengths["train"]), device, load)
     on_gpu = device.type == "cuda"
-    host = LIBRARY_BYTES + (load if on_gpu else max(load, weights + step))
+    before = weights if launcher.shard_weights and on_gpu else load
+    step = _working_bytes(shape, batch_size, max(lengths["train"]), device, before, processes)
+    host = processes * (LIBRARY_BYTES + (load if on_gpu else max(load, weights + step)))
 
     rate = EFFICIENCY * matrix_rate(device.type, precision)
     steps = -(-len(lengths["train"]) // options.batch_size)
-    epoch = shape.training_flops / rate + steps * SECONDS_A_STEP
+    # A machine's cores are the same for one process or many; GPUs are not.
+    epoch = shape.training_flops / rate / (processes if on_gpu else 1) + steps * SECONDS_A_STEP
+    if launcher.shard_weights:
+        # Once forward and once backward.
+        epoch += 2 * steps * (frozen - held) / BYTES_A_SECOND_BETWEEN[device.type]
     is_kept = not shape.sizes.trains_backbone
     scoring = shape.scoring_flops / rate / max(1, sum(lengths["train"]))
     validation, test = sum(lengths["validation"]), sum(lengths["test"])
@@ -189,16 +209,18 @@ def _measured(network: ClinicalModel, lengths: Sequence[int], number_bytes: int)
     return (*counts, sizes.hidden, sizes.intermediate, sizes.num_heads, int(sizes.trains_backbone), sizes.num_virtual)
 
 
-def _working_bytes(shape: Shape, batch_size: int, longest: int, device: torch.device, load: float) -> float:
+def _working_bytes(
+    shape: Shape, batch_size: int, longest: int, device: torch.device, load: float, processes: int = 1
+) -> float:
     """What training or scoring takes beside the weights, with the parts that the engine would choose here."""
     longest = -(-longest // LENGTH_STEP) * LENGTH_STEP
     most = CPU_PIECES if device.type == "cpu" else GPU_PIECES
-    room = max(0, free_bytes(device) - int(load))
+    room = max(0, free_bytes(device) // (processes if device.type == "cpu" else 1) - int(load))
     plan = plan_memory(shape.sizes, room, most, longest, batch_size)
     pieces = max(longest, min(plan.pieces_at_once, batch_size * longest))
     training = step_bytes(shape.sizes, pieces, longest, plan.recomputes)
     layer = 10 * shape.sizes.hidden + 2 * shape.sizes.intermediate
-    return max(float(training), float(PIECES_PER_BATCH * layer * shape.sizes.number_bytes))
+    return max(float(training), float(pieces_without_gradient(device) * layer * shape.sizes.number_bytes))
 
 
 @cache

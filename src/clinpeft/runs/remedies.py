@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from clinpeft.errors import BadInput
+from clinpeft.launchers.local import Local
 from clinpeft.methods.base import METHODS, method_of, resolve_method
 from clinpeft.models.catalogue import ModelCard, ResolvedModel, catalogue
 from clinpeft.runs.grid import Plan
@@ -33,7 +34,8 @@ def shortfall(needs: Needs) -> tuple[float, float]:
 
 
 def remedies(spec: RunSpec, planned: Plan) -> tuple[str, ...]:
-    """One of each kind that makes the run fit, as reckoned: shorter texts, a quantised base, the next smaller model.
+    """One of each kind that makes the run fit, as reckoned: shorter texts, a quantised base, the next smaller model,
+    the frozen weights in shards on all the GPUs.
 
     A smaller batch and recomputed activations are not among them: the engine takes batches in parts and computes
     activations again by itself where memory is short, and that is counted already.
@@ -44,6 +46,7 @@ def remedies(spec: RunSpec, planned: Plan) -> tuple[str, ...]:
             if (needs := _fitting(changed, planned, model)) is not None:
                 found.append(f"{name} ({needs.peak_host_bytes / 1e9:.1f} GB)")
                 break
+    found += _in_shards(spec, planned)
     return tuple(found) or ("a machine with more memory",)
 
 
@@ -67,6 +70,23 @@ def _smaller(spec: RunSpec, model: ResolvedModel) -> Iterator[tuple[RunSpec, Res
         size = card.backbone_parameters or 0
         if 0 < size < (model.card.backbone_parameters or float("inf")) and _may_serve(card, spec):
             yield spec.model_copy(update={"model": card.name}), ResolvedModel(card, Path(card.name), ""), card.name
+
+
+def _in_shards(spec: RunSpec, planned: Plan) -> Iterator[str]:
+    """Where there are several GPUs and the method leaves weights frozen."""
+    import torch
+
+    from clinpeft.runs.reckon import reckon, text_lengths
+
+    number = torch.cuda.device_count()
+    if number < 2 or spec.method.name == "full":
+        return
+    dataset, model = planned.datasets[spec.task], planned.models[spec.model]
+    launcher = Local(processes_per_run=number, shard_weights=True)
+    needs = reckon(spec, dataset, model, text_lengths(spec, dataset, model), launcher)
+    if needs.peak_device_bytes is not None and not any(shortfall(needs)):
+        size = f"{needs.peak_device_bytes / 1e9:.1f} GB a GPU"
+        yield f"--set processes_per_run={number} --set shard_weights=true ({size})"
 
 
 def _may_serve(card: ModelCard, spec: RunSpec) -> bool:

@@ -43,6 +43,19 @@ class Ready:
         return max(len(item.windows) for item in self.prepared.encoded["train"])
 
     @property
+    def micro_batch(self) -> int:
+        """Examples as long as the longest that pass at once."""
+        training = self.training
+        return training.engine.micro_batch(max(self.lengths) * self.most_windows, training.options.batch_size)
+
+    def halved(self) -> dict[str, Any] | None:
+        """What to pin of the engine so that half as many examples pass at once; None where it is one already."""
+        if self.micro_batch < 2:
+            return None
+        longest = max(self.lengths) * self.most_windows
+        return {**self.training.engine.pinned(), "pieces_at_once": self.micro_batch // 2 * longest}
+
+    @property
     def between_judgements(self) -> Training:
         """The training in stretches after which it is judged: epochs, or as many steps as the study says."""
         training, judging = self.training, self.training.options.judge

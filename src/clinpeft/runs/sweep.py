@@ -72,6 +72,7 @@ def sweep(
     with store.holding():
         planned = plan(found)
         runs = only(planned, wanted) if wanted else list(planned.runs)
+        _refuse_shards(launcher, runs)
         found_searches = searches(planned, wanted or {})
         _tell_of_edits(store, study)
         store.adopt(study)
@@ -108,6 +109,16 @@ def open_test_labels(folder: Path, data: tuple[Path, ...] = ()) -> tuple[int, in
         for record in records:
             open_test(store.run_folder(record.run), record, datasets[record.spec.task], who())
         return len(records), sum(event.event == "test_opened" for event in store.journal.events())
+
+
+def _refuse_shards(launcher: Launcher, runs: Sequence[PlannedRun]) -> None:
+    """Of what has no frozen weights."""
+    if getattr(launcher, "shard_weights", False) and any(run.spec.method.name == "full" for run in runs):
+        raise BadInput(
+            "shard_weights",
+            "method 'full' trains every weight: none is frozen, to be shared out over processes",
+            "run the other methods with it (--only method=NAME), or leave it out",
+        )
 
 
 def _tell_of_edits(store: Store, study: Study) -> None:

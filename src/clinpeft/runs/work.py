@@ -70,7 +70,7 @@ def _job(run: PlannedRun, plan: Plan, store: Store, lease: Lease) -> Job:
 
 
 def _checkpoints(store: Store, run: str, lease: Lease) -> Checkpoints:
-    def note(event: Literal["checkpointed", "deleted", "started"]) -> None:
+    def note(event: Literal["checkpointed", "deleted", "started", "limits_changed"]) -> None:
         store.journal.append(event, run, lease=lease.number, worker=lease.worker.name)
 
     return Checkpoints(store.checkpoint_folder(run), run, note, lease.fence)

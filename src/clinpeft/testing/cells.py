@@ -126,9 +126,17 @@ def logits_of(model: ClinicalModel, batch: Batch) -> torch.Tensor:
 @cache
 def base(family: str, kind: Kind, head_seed: int = 1) -> ClinicalModel:
     """The network before any method; made once, to be copied."""
-    return tiny_model(
+    import torch
+
+    model = tiny_model(
         family, kind, NUM_OUTPUTS, head_seed=head_seed, **{FAMILIES.get(family).num_positions: NUM_POSITIONS}
     )
+    chance = torch.Generator().manual_seed(head_seed)
+    for parameter in model.head.parameters():
+        if parameter.ndim == 1:
+            # A new head's biases are zero: one that is lost when it is saved would not be missed.
+            torch.nn.init.normal_(parameter, std=0.02, generator=chance)
+    return model
 
 
 def _fit(method: Method, model: ClinicalModel, kind: Kind, batch: Batch, num_steps: int) -> None:

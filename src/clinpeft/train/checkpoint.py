@@ -31,7 +31,7 @@ BYTES_A_SECOND = 100e6
 """How fast the first one is expected to be written; then it is measured."""
 NUM_KEPT = 2
 
-Note = Callable[[Literal["checkpointed", "deleted", "started"]], None]
+Note = Callable[[Literal["checkpointed", "deleted", "started", "limits_changed"]], None]
 Fence = Callable[[], contextlib.AbstractContextManager[object]]
 _NAMES = {
     torch.float64: "F64",
@@ -81,6 +81,13 @@ class Checkpoints:
         self._delete(steps)
         if not remaining:
             self.note("started")
+
+    def start_again(self, problem: str, change: str) -> None:
+        """Say why the run starts again, and what is different; what was saved of it is removed."""
+        print(f"clinpeft: run {self.run}: {problem}; {change}, starting from step 0", file=sys.stderr, flush=True)
+        self.note("limits_changed")
+        self._delete(self.steps())
+        self.note("started")
 
     def steps(self) -> list[int]:
         """After which steps there is a checkpoint, ascending."""

@@ -12,12 +12,9 @@ from clinpeft.data.batch import scoring_batches
 from clinpeft.data.tokenize import Encoded
 from clinpeft.models.load import ClinicalModel
 from clinpeft.spec import Kind
-from clinpeft.train.features import PIECES_WITHOUT_GRADIENT, features_of
+from clinpeft.train.features import features_of, pieces_without_gradient
 from clinpeft.train.precision import Precision, computing
 from clinpeft.train.sharding import is_sharded
-
-PIECES_PER_BATCH = PIECES_WITHOUT_GRADIENT
-"""Word pieces in a scoring batch."""
 
 
 def predict_scores(
@@ -70,7 +67,7 @@ def _logits(model: ClinicalModel, encoded: Sequence[Encoded], pad_id: int, preci
     model.eval()
     # A layer that is first gathered in inference mode could not be trained through afterwards.
     with torch.no_grad() if is_sharded(model) else torch.inference_mode(), computing(precision, device):
-        for batch in scoring_batches(encoded, PIECES_PER_BATCH, pad_id):
+        for batch in scoring_batches(encoded, pieces_without_gradient(device), pad_id):
             batch = batch.to(device)
-            yield batch.indices, model.head(features_of(model, batch, PIECES_PER_BATCH), batch.num_windows)
+            yield batch.indices, model.head(features_of(model, batch), batch.num_windows)
     model.train(was_training)

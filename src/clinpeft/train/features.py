@@ -19,13 +19,17 @@ from clinpeft.train.state import Reached
 
 MAX_BYTES = 1 << 30
 """Of kept features; what is beyond is computed every time."""
-PIECES_WITHOUT_GRADIENT = 8192
-"""Word pieces of one pass that keeps nothing for a gradient: large enough for full speed on a CPU, small enough for
-1 GB."""
+CPU_PIECES, GPU_PIECES = 2048, 8192
 
 
-def features_of(model: ClinicalModel, batch: Batch, max_pieces: int = PIECES_WITHOUT_GRADIENT) -> torch.Tensor:
+def pieces_without_gradient(device: torch.device) -> int:
+    """Word pieces of one pass that keeps nothing for a gradient; on a CPU more is slower (see docs/what-did-not-work)."""
+    return CPU_PIECES if device.type == "cpu" else GPU_PIECES
+
+
+def features_of(model: ClinicalModel, batch: Batch) -> torch.Tensor:
     """The model's features of all rows, without gradient or dropout; the windows of a long text take several passes."""
+    max_pieces = pieces_without_gradient(batch.input_ids.device)
     is_training = model.backbone.training
     model.backbone.eval()
     try:

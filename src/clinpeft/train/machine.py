@@ -53,7 +53,8 @@ def num_cores() -> int:
 def describe_machine(
     device: torch.device, precision: Precision, micro_batch: int, *, engine: str | None = None, processes: int = 1
 ) -> Environment:
-    """The record's environment; `engine` stands among the versions, as it decides what the last bits come to.
+    """The record's environment; `engine` and torch's switches stand among the versions, as they decide what the last
+    bits come to.
 
     processes: that the run was shared out over, with a GPU each as far as there are so many.
     """
@@ -72,7 +73,7 @@ def describe_machine(
         micro_batch=micro_batch,
         group_size=1,
         deterministic=device.type == "cpu" and processes == 1,
-        versions={**_versions(), **({} if engine is None else {"engine": engine})},
+        versions={**_versions(), **_switches(), **({} if engine is None else {"engine": engine})},
     )
 
 
@@ -93,6 +94,16 @@ def _has_kernels(capability: tuple[int, int], built_for: list[str]) -> bool:
 def _versions() -> dict[str, str]:
     names = ("clinpeft", "torch", "transformers", "peft", "scikit-learn", "numpy")
     return {"python": platform.python_version(), **{name: version(name) for name in names}}
+
+
+def _switches() -> dict[str, str]:
+    """Beside the versions, what of torch decides how exactly a run can be repeated."""
+    return {
+        "cuda": torch.version.cuda or "none",
+        "cudnn": str(torch.backends.cudnn.version() or "none"),
+        "deterministic_algorithms": "on" if torch.are_deterministic_algorithms_enabled() else "off",
+        "tf32": f"products {torch.get_float32_matmul_precision()}, cudnn {torch.backends.cudnn.allow_tf32}",
+    }
 
 
 @cache

@@ -145,6 +145,7 @@ class Meter:
             "peak_host_bytes": _peak_memory(),
             "device_peaks": dict(self.device_peaks),
             "energy": self._joules().model_dump(),
+            "step": self._step,
             "judged": [list(one) for one in self.judged],
         }
 
@@ -161,6 +162,7 @@ class Meter:
             self.device_peaks[phase] = max(now[0], allocated), max(now[1], reserved)
         self._peak_before = max(self._peak_before, spent["peak_host_bytes"])
         self._energy_before = Cost(**spent["energy"])
+        self._step = spent.get("step", self._step)
         self.judged = [*(Judged(*one) for one in spent.get("judged", ())), *self.judged]
         self._is_one_machine = spent["machine"] == describe_machine(self.device, "fp32", 1).hardware_id
 

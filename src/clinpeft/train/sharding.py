@@ -7,9 +7,9 @@ all must take every pass together: where one has nothing to compute it goes alon
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import pairwise
 from typing import Any
 
 import torch
@@ -32,24 +32,24 @@ def shard_frozen(model: ClinicalModel, device: torch.device, digest: str, wait: 
     """
     from torch.distributed.device_mesh import DeviceMesh
     from torch.distributed.fsdp import fully_shard
+    from torch.distributed.tensor import DTensor
 
     is_on_gpu = device.type == "cuda"
     group = distributed.new_group(backend="nccl") if is_on_gpu else distributed.group.WORLD
     assert group is not None, "this process is not with the others"
     mesh = DeviceMesh.from_group(group, device.type)
     trained = {parameter for parameter in model.parameters() if parameter.requires_grad}
-    layers = _layers(model)
-    for module in (*layers, *_embeddings(model)):
-        shards: Any = fully_shard(module, mesh=mesh, reshard_after_forward=True, ignored_params=trained)
+    shards: Any
+    for module in _to_shard(model):
+        shards = fully_shard(module, mesh=mesh, reshard_after_forward=True, ignored_params=trained)
         if not is_on_gpu:
             shards.set_custom_all_gather(_Gathering(wait))
-    before: Any
-    after: Any
-    for before, after in pairwise(layers):
-        # There is no root over them, which torch would learn the order from: a pooler beside it computes, too, and
-        # Longformer's output is a view, of which torch warns.
-        before.set_modules_to_forward_prefetch([after])
-        after.set_modules_to_backward_prefetch([before])
+    # Over all of them, for the order in which they come: the next one is gathered while this one computes. What is left
+    # (norms, position tables, a pooler, which computes outside) is small, and stays whole.
+    whole = {parameter for parameter in model.backbone.parameters() if not isinstance(parameter, DTensor)}
+    fully_shard(model.backbone, mesh=mesh, ignored_params=whole)
+    # Of Longformer's output. Nobody changes it in place, and this outermost hook gathers nothing.
+    warnings.filterwarnings("ignore", "FSDP2-wrapped module .* returned a view tensor", UserWarning)
     model.to(device)
     model.whole_digest = digest
 
@@ -60,12 +60,15 @@ def is_sharded(model: ClinicalModel) -> bool:
 
 
 def gathered_bytes(model: ClinicalModel) -> int:
-    """What gathering takes at most: two layers whole, and the message in which one of them came."""
+    """What gathering takes at most: two layers whole and the message in which one came, or the embeddings and their
+    own."""
     if not is_sharded(model):
         return 0
-    modules = (*_layers(model), *_embeddings(model))
-    frozen = [[part for part in module.parameters() if not part.requires_grad] for module in modules]
-    return 3 * max(sum(part.numel() * part.element_size() for part in parts) for parts in frozen)
+    return max(
+        (2 if isinstance(module, nn.Embedding) else 3)
+        * sum(part.numel() * part.element_size() for part in module.parameters() if not part.requires_grad)
+        for module in _to_shard(model)
+    )
 
 
 def agreed(plan: Plan) -> Plan:
@@ -82,6 +85,16 @@ def are_equal(digest: str) -> bool:
     every = [torch.empty_like(own) for _ in range(distributed.get_world_size())]
     distributed.all_gather(every, own)
     return all(torch.equal(own, other) for other in every)
+
+
+def tell_of_passes(model: ClinicalModel, tell: Callable[[], None]) -> None:
+    """Let the leader call `tell` before every pass that scores. Of those that train all know from the batch."""
+
+    def hook(module: nn.Module, inputs: object) -> None:
+        if not module.training:
+            tell()
+
+    model.backbone.register_forward_pre_hook(hook, prepend=True)
 
 
 def go_along(model: ClinicalModel, batch: Batch, precision: Precision) -> None:
@@ -109,24 +122,19 @@ class _Gathering:
         group: distributed.ProcessGroup,
         async_op: bool = False,
     ) -> None:
-        work = distributed.all_gather_into_tensor(output_tensor, input_tensor, group=group, async_op=True)
+        work = distributed.all_gather_single(output_tensor, input_tensor, group=group, async_op=True)
         assert work is not None
         self.wait(work)
 
 
-def _layers(model: ClinicalModel) -> list[nn.Module]:
-    suffix = f".{model.card.architecture().layers}"
-    named = model.backbone.named_modules()
-    lists = [module for name, module in named if isinstance(module, nn.ModuleList) and f".{name}".endswith(suffix)]
-    return [layer for modules in lists for layer in modules]
-
-
-def _embeddings(model: ClinicalModel) -> list[nn.Module]:
-    """The word embeddings, unless two modules share them (T5)."""
-    suffix = f".{model.card.architecture().embeddings}"
+def _to_shard(model: ClinicalModel) -> list[nn.Module]:
+    """The layers, and the word embeddings unless two modules share them (T5)."""
+    family = model.card.architecture()
     holders = [id(weight) for module in model.modules() for weight in module.parameters(recurse=False)]
-    return [
-        module
-        for name, module in model.backbone.named_modules()
-        if isinstance(module, nn.Embedding) and f".{name}".endswith(suffix) and holders.count(id(module.weight)) == 1
-    ]
+    found: list[nn.Module] = []
+    for name, module in model.backbone.named_modules():
+        if isinstance(module, nn.ModuleList) and f".{name}".endswith(f".{family.layers}"):
+            found.extend(module)
+        elif isinstance(module, nn.Embedding) and f".{name}".endswith(f".{family.embeddings}"):
+            found.extend([module] if holders.count(id(module.weight)) == 1 else [])
+    return found

@@ -103,7 +103,8 @@ class Leading(Shares):
             self.wait(self._wire.send_order(_Order(END)))
 
     def wait(self, work: distributed.Work) -> None:
-        """Until a message has passed, so that a signal, and what another process says, are noticed: the library's own wait hears neither."""
+        """Until a message has passed. A signal, and what another process says, are noticed: the library's own wait
+        hears neither."""
         start = time.monotonic()
         while not work.is_completed():
             waited = time.monotonic() - start
