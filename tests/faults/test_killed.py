@@ -55,7 +55,9 @@ def test_killed_at_a_step_it_goes_on_from_there(
     assert_ended_well(tinier, whole)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
+)
 def test_a_first_signal_lets_the_step_end_and_be_saved(
     number: signal.Signals, code: int, tinier: Small, whole: dict[str, bytes], launch: Launch
 ) -> None:

@@ -67,6 +67,7 @@ def test_a_run_out_of_memory_fails_alone_and_leaves_nothing_behind(
     assert results(tinier) == whole
 
 
+PLAIN = {"epochs": 2, "batch_size": 8, "dropout": "none", "precision": "fp32"}
 NO_DROPOUT = """
 from torch.nn import functional
 functional.dropout = lambda values, *arguments, **options: values
@@ -102,7 +103,7 @@ def test_a_run_out_of_memory_tries_again_with_smaller_parts_of_the_same_batch(
     from tests.faults.conftest import events, leftovers
 
     # Masks are drawn part by part; without them the parts of a batch add up to the same.
-    tinier.write(methods=["bitfit"], baselines=[], train={"epochs": 2, "batch_size": 8, "dropout": "none"})
+    tinier.write(methods=["bitfit"], baselines=[], train=PLAIN)
     assert launch(tinier, NO_DROPOUT).code() == 0
     expected = probabilities(tinier)
     shutil.rmtree(tinier.out)

@@ -88,7 +88,7 @@ def write(small: Small, kind: Kind) -> None:
     (small.folder / "rows.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     split = {"folds": 0, "fractions": [0.5, 0.25, 0.25]}
     task = {"name": "own", "kind": kind, "files": {"data": "rows.jsonl"}, "subject": "patient", "split": split}
-    train = {"epochs": 2, "batch_size": 8, "max_length": 16, "threads": 1, "early_stopping_patience": None}
+    train = {"epochs": 2, "batch_size": 8, "max_length": 48, "threads": 1, "early_stopping_patience": None}
     small.write(tasks=[task], methods=list(METHODS), baselines=[], keep="all", train=train)
 
 

@@ -51,7 +51,9 @@ def num_pages(pdf: bytes) -> int:
 def words(pdf: bytes, tmp_path: Path) -> str:
     path = tmp_path / "board.pdf"
     path.write_bytes(pdf)
-    text = subprocess.run([str(PDFTOTEXT), "-raw", path, "-"], capture_output=True, text=True, check=True).stdout
+    on_paper = ["-x", "0", "-y", "0", "-W", "595", "-H", "800"]
+    command = [str(PDFTOTEXT), "-raw", *on_paper, str(path), "-"]
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return " ".join(text.split())
 
 
@@ -59,9 +61,10 @@ def test_there_are_four_pages(ready: Any) -> None:
     assert num_pages(board(ready)) == 4
 
 
-def test_there_are_four_pages_however_much_there_is_to_say(new_study: Any) -> None:
+@pytest.mark.skipif(PDFTOTEXT is None, reason="pdftotext is not installed")
+def test_there_are_four_pages_however_much_there_is_to_say(new_study: Any, tmp_path: Path) -> None:
     labels = [f"diagnosis number {number}" for number in range(40)]
-    long = "A long warning that goes on. " * 40
+    long = "A long warning that goes on. " * 100
     folder = new_study(question=long)
     counts = {
         split: {"examples": 4000, "subjects": 4000, "documents": 4000, "labels": dict.fromkeys(labels, 100)}
@@ -70,8 +73,12 @@ def test_there_are_four_pages_however_much_there_is_to_say(new_study: Any) -> No
     folder.card(labels=labels, positive=None, counts=counts, terms=[long] * 3)
     for number in range(30):
         folder.run(f"model-with-a-rather-long-name-{number}", value=0.7 + number / 200)
+    pdf = board(folder)
 
-    assert num_pages(board(folder)) == 4
+    assert num_pages(pdf) == 4
+    # The ends of the pages, which would lie below the paper were nothing shrunk.
+    assert "differences are judged with that in mind" in words(pdf, tmp_path)
+    assert "What was left out or may distort • Equal texts across splits: 3" in words(pdf, tmp_path)
 
 
 @pytest.mark.parametrize("is_failed", [True, False])
@@ -103,7 +110,7 @@ def test_it_tells_choice_data_calibration_threshold_subgroups_and_limits(ready: 
         "Slope (1 is right)",
         "sex: F",
         "One seed only",
-        "4 of 4",
+        "TF-IDF + logistic",
     ):
         assert told in text
 

@@ -189,7 +189,7 @@ def test_an_interrupted_run_over_two_processes_goes_on_to_the_same_results(
     monkeypatch.setenv("CLINPEFT_TEST_MATE", "well")
     assert not any(child.is_running() for child in started)
 
-    assert shared.run(launcher=launcher).num_failed == 0
+    assert shared.run(launcher=launcher).num_failed == 0, shared.records()["bitfit"].reason
     expected = scores(shared)
     shared.run_folder("bitfit").rename(tmp_path / "before")
     shared.run(launcher=launcher)

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from clinpeft import api
 from clinpeft.data.build import build_task
 from clinpeft.data.dataset import TaskDataset
 from clinpeft.methods.base import resolve_method
@@ -169,7 +170,9 @@ def test_in_fair_mode_every_method_has_the_same_search(name: str) -> None:
     assert all(method.learning_rate is None for method in study.methods)
 
 
-@pytest.mark.parametrize("name", [*PAPER, *FAIR])
+@pytest.mark.parametrize(
+    "name", [*PAPER, "main-fair", *(pytest.param(name, marks=pytest.mark.slow) for name in FAIR if name != "main-fair")]
+)
 def test_one_cell_of_each_study_runs_on_the_invented_hospital(
     name: str, built: tuple[Path, Path], tiny_model: Path, tmp_path: Path
 ) -> None:
@@ -197,3 +200,10 @@ def test_relations_are_validated_on_one_half_of_the_test_pairs_and_tested_on_the
     assert halves[0] | halves[1] == set(test)
     assert not halves[0] & halves[1]
     assert len(halves[0]) == len(test) // 2
+
+
+@pytest.mark.slow
+def test_a_study_is_planned_where_its_models_are_not_at_hand(built: tuple[Path, Path]) -> None:
+    (outlook,) = api.plan("taylor2024/time-budget", data=list(built), probes=False)
+    assert sum(forecast.num_left for forecast in outlook.forecasts) == PAPER["time-budget"]
+    assert len(outlook.missing) == 5

@@ -66,7 +66,9 @@ def test_the_environment_names_hardware_threads_precision_and_versions() -> None
     assert (environment.threads, environment.precision_used, environment.micro_batch) == (1, "bf16", 32)
     assert (environment.gpu, environment.deterministic) == (None, True)
     assert environment.cpu
-    assert set(environment.versions) == {"python", "clinpeft", "torch", "transformers", "peft", "scikit-learn", "numpy"}
+    versions = {"python", "clinpeft", "torch", "transformers", "peft", "scikit-learn", "numpy"}
+    switches = {"cuda", "cudnn", "deterministic_algorithms", "tf32"}
+    assert set(environment.versions) == versions | switches
 
 
 def test_the_same_hardware_has_the_same_id_and_other_hardware_another(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -177,6 +177,11 @@ def _data(page: Page, task: TaskView) -> list[Any]:
             f"{listed(f'{percent(share)} of {split}' for split, share in cut.items())}."
             for what, cut in task.truncated
         ),
+        *(
+            f"Entities beyond that, which count as missed ({what}): "
+            f"{listed(f'{percent(share)} of {split}' for split, share in lost.items())}."
+            for what, lost in task.entities_lost
+        ),
         *(f"{seen.model} was pre-trained on text of {seen.source}." for seen in card.contamination),
     ]
     return [*content, pdf.heading("What was left out or may distort"), *pdf.bullets(facts)]

@@ -12,6 +12,7 @@ from clinpeft.metrics.base import METRICS
 from clinpeft.report.configurations import Configuration
 from clinpeft.report.load import LoadedRun, LoadedStudy
 from clinpeft.report.results import ResultRow
+from clinpeft.report.truncation import truncated_shares, what_was_read
 from clinpeft.report.wording import count, listed, percent
 from clinpeft.spec import Study
 
@@ -81,29 +82,6 @@ def grave_caveats(cards: Mapping[str, Card]) -> Iterator[str]:
 def cards_of(configurations: Sequence[Configuration]) -> dict[str, Card]:
     """The dataset card of each task that has one, in order."""
     return {found.spec.task: found.card for found in reversed(configurations) if found.card is not None}
-
-
-def truncated_shares(configuration: Configuration) -> dict[str, float]:
-    """For each split, the share of its examples that are longer than the model reads; empty when not known.
-
-    With folds, the share of all examples outside the test split, under `train`.
-    """
-    run, card = next(iter(configuration.successes()), None), configuration.card
-    if run is None or card is None:
-        return {}
-    cut = {split: truncated.examples for split, truncated in run.record.truncated.items()}
-    if configuration.num_folds:
-        cut["train"] = cut.get("train", 0) + cut.pop("validation", 0)
-    if configuration.spec.train.subset is not None:
-        cut.pop("train", None)
-    sizes = {split: counts.examples for split, counts in card.counts.items() if counts.examples}
-    return {split: cut[split] / sizes[split] for split in cut if split in sizes}
-
-
-def what_was_read(configuration: Configuration) -> str:
-    """`512 word pieces`, and which of a longer text where that is not its start."""
-    train = configuration.spec.train
-    return f"{train.max_length} word pieces" + (f" ({train.long_text})" if train.long_text != "truncate" else "")
 
 
 def _opened(loaded: Sequence[LoadedStudy]) -> Iterator[str]:

@@ -16,9 +16,10 @@ from clinpeft.report.closer import iqm, spread_of_seeds
 from clinpeft.report.configurations import configurations, selected
 from clinpeft.report.evaluation import ALERT_RATE, evaluate
 from clinpeft.report.model_card import read_about, write_model_cards
+from clinpeft.report.page_tables import tables
 from clinpeft.report.pdf import require_reportlab
 from clinpeft.report.results import Results
-from clinpeft.report.tables import tables, write_tables
+from clinpeft.report.tables import write_tables
 from clinpeft.report.view import Page, page
 from clinpeft.report.views import views
 

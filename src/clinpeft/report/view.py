@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from clinpeft.data.card import SPLITS, Card
 from clinpeft.errors import UnknownName
-from clinpeft.report.caveats import cards_of, grave_caveats, truncated_shares, what_was_read
+from clinpeft.report.caveats import cards_of, grave_caveats
 from clinpeft.report.chart import BASELINE_SHAPE, ChartPoint, chart, forest, symbol
 from clinpeft.report.closer import Closer, closer
 from clinpeft.report.configurations import Configuration, configurations, selected
@@ -22,7 +22,8 @@ from clinpeft.report.load import LoadedRun, LoadedStudy
 from clinpeft.report.matched import Match, matched
 from clinpeft.report.pareto import front
 from clinpeft.report.results import HARDWARE_FREE, Recommendation, ResultRow, Results
-from clinpeft.report.wording import configuration, cost, listed, mean_and_interval, method_labels, suppressed
+from clinpeft.report.truncation import entities_lost, texts_cut
+from clinpeft.report.wording import configuration, cost, mean_and_interval, method_labels, suppressed
 from clinpeft.spec import CostField, Select
 from clinpeft.strict_yaml import read_yaml
 
@@ -78,6 +79,7 @@ class TaskView:
     labels: dict[str, dict[str, str]]
     """{label: {split: count}}, small counts hidden."""
     truncated: list[tuple[str, dict[str, float]]]
+    entities_lost: list[tuple[str, dict[str, float]]]
     closer: Closer
 
     @property
@@ -209,7 +211,8 @@ def _task(
         choice=next((view for view in views if view.is_choice), None),
         card=card,
         labels=_label_counts(card) if card else {},
-        truncated=_truncated(mine),
+        truncated=texts_cut(mine),
+        entities_lost=entities_lost(mine),
         closer=closer(
             [view.row for view in views],
             {view.row.runs: view.name for view in views},
@@ -312,16 +315,6 @@ def _label_counts(card: Card) -> dict[str, dict[str, str]]:
         if split in card.counts
     }
     return {label: {split: counts.get(label, "0") for split, counts in shown.items()} for label in card.labels}
-
-
-def _truncated(mine: Sequence[Configuration]) -> list[tuple[str, dict[str, float]]]:
-    """Shares beyond a model's length, with the models and what they read of a text."""
-    found: dict[tuple[str, tuple[tuple[str, float], ...]], list[str]] = {}
-    for each in mine:
-        if each.spec.model != "none" and (shares := truncated_shares(each)):
-            models = found.setdefault((what_was_read(each), tuple(shares.items())), [])
-            models += [each.spec.model] if each.spec.model not in models else []
-    return [(f"{what}; {listed(models)}", dict(shares)) for (what, shares), models in found.items()]
 
 
 def _registered(task: str) -> tuple[str, str]:

@@ -18,6 +18,8 @@ from clinpeft.report.wording import count
 
 PUBLISHED = Path(__file__).with_name("taylor2024.csv")
 STATISTICS: dict[str, Callable[[Sequence[float]], float]] = {"mean": fmean, "median": median, "max": max}
+RANK, RATE, FULL_RATE = 8, 3e-4, 3e-5
+"""Of LoRA, of all methods but full fine-tuning, and of that, in the published runs."""
 UNPUBLISHED = ("mednli",)
 """Tasks of the study of which it published no score."""
 
@@ -71,7 +73,7 @@ def beside_the_paper(found: Sequence[Entry]) -> View | None:
     A score is told only where the test labels were opened, and entities only where word pieces were scored.
     """
     in_paper_mode = [entry for entry in found if entry.configuration.study.study.mode == "paper"]
-    mine = by_task(in_paper_mode, lambda entry: whole(entry) and _is_of_the_study(entry))
+    mine = by_task(in_paper_mode, lambda entry: whole(entry) and _is_of_the_study(entry) and _is_as_published(entry))
     if not mine:
         return None
     tables, sealed, within, compared = [], 0, 0, 0
@@ -140,6 +142,19 @@ def _alone(entry: Entry) -> tuple[Cell, ...]:
 
 def _is_of_the_study(entry: Entry) -> bool:
     return entry.row.task in {*(one.task for one in published()), *UNPUBLISHED}
+
+
+def _is_as_published(entry: Entry) -> bool:
+    """Whether it was made as run set A was: LoRA of rank 8, the one rate, the best epoch of all, without a time limit.
+
+    The study's other parts (ranks, budgets, single runs scored at their last epoch) are not in the packaged table.
+    """
+    train, options = entry.configuration.spec.train, entry.row.options
+    keeps_best = train.judge is None or train.judge.keep == "best"
+    rate = FULL_RATE if entry.row.method == "full" else RATE
+    return (
+        options.get("r", RANK) == RANK and train.learning_rate == rate and keeps_best and not train.time_limit_seconds
+    )
 
 
 def _is_for(one: Published, entry: Entry) -> bool:

@@ -26,7 +26,7 @@ Scores = Sequence[float | None]
 
 def rule_for(run: PlannedRun, study: Study) -> Callable[[Scores], bool]:
     """What decides after a judgement whether a run is stopped there."""
-    halving = study.tune and study.tune.halving
+    halving = study.tune.halving if study.tune else None
     return never if halving is None or run.rivals is None else partial(is_behind, halving, run.rivals)
 
 
@@ -61,7 +61,7 @@ def reached(records: Sequence[RunRecord], store: Store) -> dict[int, float]:
 
 def still_holds(run: PlannedRun, store: Store, study: Study, metric: str) -> bool:
     """Whether a trial that was stopped early would be stopped just there by the study as it is now."""
-    halving, record = study.tune and study.tune.halving, store.record(run.run)
+    halving, record = study.tune.halving if study.tune else None, store.record(run.run)
     if halving is None or run.rivals is None or record is None or not is_judged_by(metric, record):
         return False
     *before, last = _stops(halving, run.rivals, _scores(record, store))

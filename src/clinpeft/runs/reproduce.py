@@ -139,7 +139,7 @@ def _model(store: Store, record: RunRecord, data: Sequence[Path], bases: Sequenc
             if model.weights_sha256 == record.identity.weights_sha256:
                 return model
             rule = f"its weights are not those that run {record.run} began with"
-            # Of all that is wrong this tells the most.
+            # Of all that is wrong this tells most.
             problems.insert(0, BadInput(f"model '{name}'", rule, "put them back, or name their place with --base"))
     raise next(iter(problems), BadInput(f"model '{name}'", "no version of the study names it", "name another run"))
 
@@ -226,7 +226,7 @@ def _difference(before: Path, after: Path) -> float:
         return float(max(np.abs(first - second).max() for first, second in columns))
     tags = zip(one.column("predicted").to_pylist(), other.column("predicted").to_pylist(), strict=True)
     differ = [first != second for row in tags for first, second in zip(*row, strict=True)]
-    return sum(differ) / max(1, len(differ))
+    return float(sum(differ)) / max(1, len(differ))
 
 
 def _elsewhere(then: Environment | None, now: Environment | None) -> Iterator[str]:

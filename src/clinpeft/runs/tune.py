@@ -192,8 +192,15 @@ def _suggest(search: Search, number: int, ended: Sequence[Trial]) -> dict[str, S
     study = optuna.create_study(direction="maximize", sampler=sampler)
     for trial in ended:
         state = optuna.trial.TrialState.PRUNED if trial.value is None else optuna.trial.TrialState.COMPLETE
-        told = {"params": trial.chosen, "value": trial.value, "intermediate_values": trial.reached}
-        study.add_trial(optuna.trial.create_trial(state=state, distributions=ranges, **told))
+        study.add_trial(
+            optuna.trial.create_trial(
+                state=state,
+                value=trial.value,
+                params=trial.chosen,
+                distributions=ranges,
+                intermediate_values=trial.reached,
+            )
+        )
     params: dict[str, Scalar] = study.ask(ranges).params
     return params
 

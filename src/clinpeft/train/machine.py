@@ -100,7 +100,7 @@ def _switches() -> dict[str, str]:
     """Beside the versions, what of torch decides how exactly a run can be repeated."""
     return {
         "cuda": torch.version.cuda or "none",
-        "cudnn": str(torch.backends.cudnn.version() or "none"),
+        "cudnn": str(torch.backends.cudnn.version() or "none"),  # type: ignore[no-untyped-call]
         "deterministic_algorithms": "on" if torch.are_deterministic_algorithms_enabled() else "off",
         "tf32": f"products {torch.get_float32_matmul_precision()}, cudnn {torch.backends.cudnn.allow_tf32}",
     }
