@@ -85,6 +85,7 @@ def told(study: Small) -> dict[str, Any]:
         (HALVES, (whole(0.5, 0.6, 0.7, 0.8),), (0.9, 0.1), False),
         (HALVES, (whole(0.5, 0.6),), (0.5, 0.6, 0.6, 0.6), False),
         (HALVES, (whole(0.5, 0.6),), (0.5, 0.6, 0.5, 0.5), False),
+        (HALVES, (whole(0.5, 0.6), whole(0.5, 0.6), whole(0.5, 0.5, 0.7, 0.8)), (0.5, 0.6, 0.6, 0.6), False),
         # One that was stopped counts only as far as it came; what has no score yet goes on.
         (HALVES, (stopped(0.5, 0.6),), (0.5, 0.6, 0.6, 0.6), False),
         (HALVES, (whole(0.5),), (None,), False),

@@ -15,9 +15,10 @@ from clinpeft.spec import Kind, TrainOptions
 from clinpeft.testing.tiny import tiny_model, tiny_texts
 from clinpeft.train.checkpoint import Checkpoints
 from clinpeft.train.engine import set_up
-from clinpeft.train.loop import Fitted, Training, fit
+from clinpeft.train.loop import Training, fit
 from clinpeft.train.meter import Meter
 from clinpeft.train.precision import Precision
+from clinpeft.train.state import Fitted
 
 CPU = torch.device("cpu")
 

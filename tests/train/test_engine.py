@@ -20,9 +20,9 @@ from clinpeft.testing.tiny import tiny_batch, tiny_texts
 from clinpeft.train import loop
 from clinpeft.train.engine import set_up
 from clinpeft.train.fused import fuse_low_rank
-from clinpeft.train.loop import Fitted
 from clinpeft.train.loss import loss_of
 from clinpeft.train.precision import LossScaling
+from clinpeft.train.state import Fitted
 
 CPU = torch.device("cpu")
 

@@ -18,8 +18,8 @@ from clinpeft.testing.tiny import tiny_texts
 from clinpeft.train import checkpoint, features
 from clinpeft.train.checkpoint import Checkpoints
 from clinpeft.train.evaluate import predict_scores
-from clinpeft.train.loop import Fitted
 from clinpeft.train.meter import Meter
+from clinpeft.train.state import Fitted
 
 NAMES = ("full", "head-only", "bitfit", "lora", "ia3", "prefix-tuning", "prompt-tuning", "p-tuning", "adalora")
 SCORES = (0.5, 0.9, 0.7)

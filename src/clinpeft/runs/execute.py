@@ -30,7 +30,8 @@ from clinpeft.runs.scoring import in_float32, write_and_score
 from clinpeft.runs.setup import Ready, set_out
 from clinpeft.train.baselines import fit_baseline
 from clinpeft.train.checkpoint import Checkpoints
-from clinpeft.train.loop import Diverged, Fitted, fit
+from clinpeft.train.loop import Diverged, fit
+from clinpeft.train.state import Fitted
 from clinpeft.train.machine import describe_machine
 from clinpeft.train.meter import Meter, folder_bytes, latency, length_around, training_flops
 

@@ -25,28 +25,11 @@ from clinpeft.train.meter import Meter
 from clinpeft.train.precision import LossScaling, computing
 from clinpeft.train.sharding import go_along, is_sharded
 from clinpeft.train.shares import ALONE, Following, Shares
-from clinpeft.train.state import TrainingState
+from clinpeft.train.state import Fitted, TrainingState
 
 
 class Diverged(Exception):
     """The loss or its gradient is no longer finite."""
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """What training came to; the model holds the weights of its best epoch."""
-
-    steps: int
-    examples: int
-    tokens: int
-    best_step: int
-    best_score: float | None
-    is_pruned: bool = False
-    """Whether it was stopped for being behind others."""
-
-    def work(self) -> dict[str, int]:
-        """What a record says of it."""
-        return {"steps": self.steps, "examples": self.examples, "tokens": self.tokens, "best_step": self.best_step}
 
 
 @dataclass(frozen=True)
@@ -124,6 +107,7 @@ class _Fitting:
         self.watch, model, options = meter.watch, training.model, training.options
         method, engine = training.method, training.engine
         assert isinstance(options.learning_rate, float)
+        assert isinstance(options.head_learning_rate, float)
         rates = options.learning_rate, options.head_learning_rate
         self.optimizer = method.optimizer(method.parameter_groups(model, *rates, options.weight_decay))
         warmup = max(1, round(options.warmup_fraction * training.num_steps))

@@ -31,6 +31,23 @@ class Reached:
     epochs_since_best: int = 0
 
 
+@dataclass(frozen=True)
+class Fitted:
+    """What training came to; the model holds the weights of its best epoch."""
+
+    steps: int
+    examples: int
+    tokens: int
+    best_step: int
+    best_score: float | None
+    is_pruned: bool = False
+    """Whether it was stopped for being behind others."""
+
+    def work(self) -> dict[str, int]:
+        """What a record says of it."""
+        return {"steps": self.steps, "examples": self.examples, "tokens": self.tokens, "best_step": self.best_step}
+
+
 @dataclass
 class TrainingState:
     """A run under way."""
