@@ -22,7 +22,7 @@ class Lora(_LowRankMethod):
     learning_rate: ClassVar[float] = 3e-3
 
     projections: Literal["query-value", "as-published"] = "query-value"
-    """`as-published`: the key too where the model's path holds "mobile", "tiny" or "distilbert", as in the 2024 study."""
+    """`as-published`: the key too where a model's path holds "mobile", "tiny" or "distilbert", as in the 2024 study."""
 
     def targets(self, card: ModelCard) -> list[str] | str:
         return as_published(card) if self.projections == "as-published" else query_and_value(card)

@@ -31,9 +31,9 @@ from clinpeft.runs.setup import Ready, set_out
 from clinpeft.train.baselines import fit_baseline
 from clinpeft.train.checkpoint import Checkpoints
 from clinpeft.train.loop import Diverged, fit
-from clinpeft.train.state import Fitted
 from clinpeft.train.machine import describe_machine
 from clinpeft.train.meter import Meter, folder_bytes, latency, length_around, training_flops
+from clinpeft.train.state import Fitted
 
 TRIES = 3
 """Of a run whose memory runs out: whole parts of a batch, halves, quarters."""

@@ -23,7 +23,7 @@ CPU_PIECES, GPU_PIECES = 2048, 8192
 
 
 def pieces_without_gradient(device: torch.device) -> int:
-    """Word pieces of one pass that keeps nothing for a gradient; on a CPU more is slower, see docs/what-did-not-work."""
+    """Word pieces of one pass that keeps nothing for a gradient; on a CPU more is slower (what-did-not-work.md)."""
     return CPU_PIECES if device.type == "cpu" else GPU_PIECES
 
 
