@@ -249,8 +249,8 @@ class TrainOptions(Frozen):
     early_stopping_patience: Annotated[int, Field(gt=0)] | None = 2
     """Epochs without a better validation score after which training stops; null never stops early."""
     dropout: Dropout = "hidden"
-    """Of the pre-trained backbone, in training: that of its hidden states, as large as in its configuration; that of its
-    attention as well (`model`, as in the 2024 study); or none."""
+    """Of the pre-trained backbone: that of its hidden states, as large as in its configuration; that of its attention
+    as well (`model`, as in the 2024 study); or none."""
     class_weights: Literal["none", "balanced"] = "none"
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     threads: Annotated[int, Field(gt=0)] | None = None
@@ -500,7 +500,13 @@ class Identity(Frozen):
 
 LATER: dict[str | None, dict[str, Scalar]] = {
     None: {"validation": None},
-    "train": {"schedule": "linear", "time_limit_counts": "training", "judge": None, "order_seed": None},
+    "train": {
+        "schedule": "linear",
+        "time_limit_counts": "training",
+        "judge": None,
+        "order_seed": None,
+        "dropout": "none",
+    },
 }
 """Keys of a spec, and of its training options, that run ids hold only where they differ from this."""
 LATER_OPTIONS: dict[str, Scalar] = {"projections": "query-value"}
