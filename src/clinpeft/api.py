@@ -186,8 +186,8 @@ def export_results(*folders: str | Path, to: str, out: str | Path | None = None)
     """The runs of one study, or of several, in another program's format; how many were written.
 
     to: `peft` (JSON as peft's method_comparison has it, one file a run, into the folder `out`) or `mlflow` (a file
-    store `out`; default `mlruns` in each study's folder; runs that it holds already are left alone). For pandas there is
-    `results(...).to_pandas()`. Raises BadInput for another format, and when MLflow is not installed.
+    store `out`; default `mlruns` in each study's folder; runs that it holds already are left alone). For pandas there
+    is `results(...).to_pandas()`. Raises BadInput for another format, and when MLflow is not installed.
     """
     from clinpeft.exchange.mlflow_store import export_to_mlflow
     from clinpeft.exchange.peft_comparison import write_peft_results
