@@ -168,7 +168,7 @@ def test_on_a_file_system_with_room_for_so_much_and_no_more_a_study_ends_or_stop
     while code == 3:
         rooms += 1
         (small_disk / "out").mkdir()
-        (small_disk / "ballast").write_bytes(bytes(shutil.disk_usage(small_disk).free - 7 * rooms * page))
+        (small_disk / "ballast").write_bytes(bytes(shutil.disk_usage(small_disk).free - 4 * rooms * page))
         process = launch(tinier, OFTEN)
         code = process.code()
         if code == 3:

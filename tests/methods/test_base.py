@@ -63,7 +63,7 @@ def test_options_are_checked_and_every_default_is_written_out() -> None:
     method, spec = resolve_method(MethodChoice.model_validate({"name": "lora", "r": 4}))
 
     assert method == Lora(r=4)
-    assert spec.options == {"r": 4, "alpha": 16.0, "dropout": 0.0}
+    assert spec.options == {"r": 4, "alpha": 16.0, "dropout": 0.0, "projections": "query-value"}
     assert method_of(spec) == method
 
 

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from clinpeft import api
 from clinpeft.errors import BadInput, EnvironmentStop, GateRefused
-from clinpeft.runs import execute
+from clinpeft.runs import setup
 from clinpeft.runs.sweep import open_test_labels
 from clinpeft.sources.rqe import TEST, TRAIN
 
@@ -136,7 +137,7 @@ def test_a_mistake_in_the_code_is_a_record_that_says_where_and_quotes_nothing(
     def broken(*_: object) -> None:
         raise ValueError("zqxcanary stands in the message")
 
-    monkeypatch.setattr(execute, "load", broken)
+    monkeypatch.setattr(setup, "load", broken)
     small.write(methods=["head-only"])
 
     assert small.run().num_failed == 1
@@ -147,14 +148,14 @@ def test_a_mistake_in_the_code_is_a_record_that_says_where_and_quotes_nothing(
     assert "zqx" not in record.reason.message
 
 
-@pytest.mark.parametrize(("error", "code"), [(MemoryError, "oom_host"), (execute.torch.OutOfMemoryError, "oom_device")])
+@pytest.mark.parametrize(("error", "code"), [(MemoryError, "oom_host"), (torch.OutOfMemoryError, "oom_device")])
 def test_running_out_of_memory_is_a_record_of_its_own(
     small: Small, monkeypatch: pytest.MonkeyPatch, error: type[Exception], code: str
 ) -> None:
     def full(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(execute, "load", full)
+    monkeypatch.setattr(setup, "load", full)
     small.write(methods=["head-only"])
     small.run()
 
@@ -177,7 +178,7 @@ def test_a_full_disk_stops_the_study_without_a_record_and_the_same_command_goes_
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(execute, "load", full)
+        patch.setattr(setup, "load", full)
         with pytest.raises(EnvironmentStop, match=r"runs: the disk is full \([0-9,]+ bytes free\)"):
             small.run()
 
@@ -192,7 +193,7 @@ def test_a_failure_is_passed_by_unless_it_is_to_be_retried(small: Small, monkeyp
 
     small.write(methods=["head-only", "bitfit"])
     with monkeypatch.context() as patch:
-        patch.setattr(execute, "load", broken)
+        patch.setattr(setup, "load", broken)
         small.run()
     again, retried = small.run(), small.run(retry_failed=True)
 
