@@ -118,6 +118,12 @@ def check(
     assert "Traceback" not in process.said()
     if expected is not None:
         assert code == expected, process.said()
+    elif code == 0:
+        # Begun again with smaller parts of the batches, a run comes to other last bits.
+        assert "memory ran out; half as many examples pass at once now" in process.said()
+        assert {record.status for record in small.store.records()} == {"success"}
+        assert leftovers(small) == []
+        return
     else:
         assert code in {1, 70}, process.said()
     if (small.out / "study.yaml").exists():

@@ -13,6 +13,7 @@ from clinpeft.methods.base import Context, Method
 from clinpeft.models.load import ClinicalModel
 from clinpeft.spec import Kind, TrainOptions
 from clinpeft.testing.tiny import tiny_model, tiny_texts
+from clinpeft.train import loop
 from clinpeft.train.checkpoint import Checkpoints
 from clinpeft.train.engine import set_up
 from clinpeft.train.loop import Training, fit
@@ -33,6 +34,20 @@ def make_model() -> Callable[..., ClinicalModel]:
         return method.apply(model, model.card, Context(seed, kind, 10, lambda: iter(())))
 
     return make
+
+
+@pytest.fixture
+def losses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Of every step of the loop, as they come."""
+    noted: list[float] = []
+    plain = loop._backward
+
+    def backward(*arguments: Any) -> float:
+        noted.append(plain(*arguments))
+        return noted[-1]
+
+    monkeypatch.setattr(loop, "_backward", backward)
+    return noted
 
 
 @pytest.fixture

@@ -56,6 +56,19 @@ def test_only_training_uses_up_the_time_limit(clock: list[float]) -> None:
     assert not watch.is_over(None)
 
 
+def test_a_limit_of_more_than_a_day_is_kept(clock: list[float]) -> None:
+    watch = Stopwatch()
+    for _ in range(30):
+        with watch.training():
+            clock[0] += 3600.0
+        with watch.evaluating():
+            clock[0] += 1800.0
+
+    assert watch.train_seconds == 30 * 3600
+    assert watch.is_over(30 * 3600)
+    assert not watch.is_over(30 * 3600 + 1)
+
+
 def test_throughput_is_examples_a_second_and_counts_as_evaluation(clock: list[float]) -> None:
     meter = Meter(CPU)
 

@@ -25,7 +25,7 @@ from clinpeft.models.families.base import FAMILIES
 from clinpeft.models.load import ClinicalModel
 from clinpeft.spec import Kind, TrainOptions
 from clinpeft.testing.tiny import tiny_model, tiny_texts
-from clinpeft.train import engine, loop
+from clinpeft.train import engine
 from clinpeft.train.engine import set_up
 from clinpeft.train.evaluate import predict_scores, predict_tags
 from clinpeft.train.loop import Training, fit, follow
@@ -195,16 +195,8 @@ def _check(case: Case, meeting: Path, listen: Callable[[float], None], losses: l
 
 @pytest.mark.parametrize("cases", [FEW, pytest.param(MORE, marks=pytest.mark.slow)], ids=["few", "more"])
 def test_losses_weights_and_scores_are_those_of_one_process_with_half_of_the_weights(
-    cases: list[Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cases: list[Case], tmp_path: Path, losses: list[float]
 ) -> None:
-    losses: list[float] = []
-    plain = loop._backward
-
-    def noted(*arguments: Any) -> float:
-        losses.append(plain(*arguments))
-        return losses[-1]
-
-    monkeypatch.setattr(loop, "_backward", noted)
     meeting = tmp_path / "meeting"
     with _beside(meeting, cases) as listen:
         for number, case in enumerate(cases):

@@ -19,7 +19,6 @@ from clinpeft.methods.lora import Lora
 from clinpeft.models.load import ClinicalModel
 from clinpeft.spec import Kind, TrainOptions
 from clinpeft.testing.tiny import tiny_batch, tiny_model, tiny_texts
-from clinpeft.train import loop
 from clinpeft.train.engine import set_up
 from clinpeft.train.loop import Training, fit, follow
 from clinpeft.train.meter import Meter
@@ -75,16 +74,8 @@ def _follow(meeting: str, cases: list[tuple[Method, Kind]], size: int) -> None:
 CASES: list[tuple[Method, Kind]] = [*((Lora(), kind) for kind in KINDS), (Full(), "entities"), (HeadOnly(), "pairs")]
 
 
-def test_losses_and_weights_are_those_of_one_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_losses_and_weights_are_those_of_one_process(tmp_path: Path, losses: list[float]) -> None:
     """Step by step, within 1e-5, with class weights that differ from share to share."""
-    losses: list[float] = []
-    plain = loop._backward
-
-    def noted(*arguments: Any) -> float:
-        losses.append(plain(*arguments))
-        return losses[-1]
-
-    monkeypatch.setattr(loop, "_backward", noted)
     other = multiprocessing.get_context("spawn").Process(
         target=_follow, args=(str(tmp_path / "meeting"), CASES, 2), daemon=True
     )
