@@ -29,7 +29,8 @@ from clinpeft.runs.store import Store
 from clinpeft.spec import Study
 os.umask(0o077)
 file, out = Path(sys.argv[2]), Path(sys.argv[4])
-store, planned = Store(out), plan(find(Study.read(file), file.parent, (), out))
+own = out.with_name(f"own-{os.getpid()}")  # Only the process that holds a study builds the study's datasets.
+store, planned = Store(out), plan(find(Study.read(file), file.parent, (), own))
 for run in planned.runs:
     print(run.spec.method.name, work.carry_out((store, run, planned)).status, file=sys.stderr, flush=True)
 os._exit(0)
