@@ -61,6 +61,7 @@ def test_a_run_out_of_memory_fails_alone_and_leaves_nothing_behind(
 
     assert records["lora"].reason is not None
     assert (records["lora"].status, records["lora"].reason.code) == ("out_of_memory", reason)
+    assert (records["lora"].cost["peak_host_bytes"].value or 0) > 1e8, "how much it had taken"
     assert records["head-only"].status == "success"
     assert leftovers(tinier) == []
     assert launch(tinier, "", "--retry-failed").code() == 0

@@ -32,7 +32,7 @@ from clinpeft.train.baselines import fit_baseline
 from clinpeft.train.checkpoint import Checkpoints
 from clinpeft.train.loop import Diverged, fit
 from clinpeft.train.machine import describe_machine
-from clinpeft.train.meter import Meter, folder_bytes, latency, length_around, training_flops
+from clinpeft.train.meter import Meter, folder_bytes, latency, length_around, peak_memory, training_flops
 from clinpeft.train.state import Fitted
 
 TRIES = 3
@@ -257,7 +257,13 @@ def _failed(job: Job, folder: Path, status: Status, reason: Reason) -> RunRecord
     _remove(folder, _files(folder))
     planned = job.planned
     return RunRecord(
-        run=planned.run, role=planned.role, status=status, reason=reason, spec=planned.spec, identity=planned.identity
+        run=planned.run,
+        role=planned.role,
+        status=status,
+        reason=reason,
+        spec=planned.spec,
+        identity=planned.identity,
+        cost=peak_memory() if status == "out_of_memory" else {},
     )
 
 

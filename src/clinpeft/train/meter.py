@@ -285,6 +285,15 @@ def folder_bytes(folder: Path, names: Sequence[str]) -> Cost:
     return Cost(value=float(sum((folder / name).stat().st_size for name in names)), how="measured")
 
 
+def peak_memory() -> dict[CostField, Cost]:
+    """The most memory that this process, and its GPU if it has one, had in use since a meter was last made here."""
+    found: dict[CostField, Cost] = {"peak_host_bytes": Cost(value=_peak_memory(), how="measured")}
+    if torch.cuda.is_available():
+        most = float(max(torch.cuda.max_memory_allocated(number) for number in range(torch.cuda.device_count())))
+        found["peak_device_bytes"] = Cost(value=most, how="measured")
+    return found
+
+
 def _reset_peak_memory() -> bool:
     """Start the kernel's high-water mark of this process's memory anew (Linux); whether that worked."""
     try:
