@@ -31,7 +31,7 @@ from clinpeft.runs.setup import Ready, set_out
 from clinpeft.train.baselines import fit_baseline
 from clinpeft.train.checkpoint import Checkpoints
 from clinpeft.train.loop import Diverged, fit
-from clinpeft.train.machine import describe_machine
+from clinpeft.train.machine import describe_machine, use_threads
 from clinpeft.train.meter import Meter, folder_bytes, latency, length_around, peak_memory, training_flops
 from clinpeft.train.state import Fitted
 
@@ -207,6 +207,7 @@ def _baseline(job: Job, folder: Path) -> RunRecord:
     spec, card = job.planned.spec, job.dataset.card
     splits = examples_of(job.dataset, spec.subset, spec.fold, spec.validated_on)
     device = torch.device("cpu")
+    use_threads(spec.train.threads)
     meter = Meter(device)
     with meter.watch.training():
         predict = fit_baseline(spec.method.name, splits["train"], splits["validation"], card)
