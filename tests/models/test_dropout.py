@@ -14,7 +14,7 @@ from torch import nn
 from clinpeft.models import dropout as module
 from clinpeft.models.attention import NAME
 from clinpeft.models.catalogue import ResolvedModel, resolve
-from clinpeft.models.dropout import OF_ATTENTION, OF_STATES, MaskedDropout
+from clinpeft.models.dropout import OF_ATTENTION, OF_STATES, MaskedDropout, drop_nothing
 from clinpeft.models.families.base import FAMILIES
 from clinpeft.models.load import ClinicalModel, load
 from clinpeft.spec import ModelChoice
@@ -123,6 +123,14 @@ def test_model_leaves_the_attention_to_torch(saved: Any) -> None:
 
     assert (model.attention, load(bert, "classification", 3, 1, dropout="hidden").attention) == ("sdpa", NAME)
     assert not torch.equal(*twice(model))
+
+
+@pytest.mark.parametrize("family", FAMILIES.names())
+def test_it_can_be_turned_off_for_good(family: str, saved: Any) -> None:
+    model = load(saved(family), "classification", 3, 1, dropout="model")
+    drop_nothing(model.backbone)
+
+    assert torch.equal(*twice(model))
 
 
 def test_on_a_gpu_the_masks_are_torchs_own(saved: Any) -> None:

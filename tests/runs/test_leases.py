@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -81,6 +82,8 @@ def test_leases_of_other_runs_do_not_matter(journal: Journal, lease: Lease) -> N
     other = Lease(journal, lease.file.with_name("fedcba9876543210"), "fedcba9876543210")
     with lease.fence(), other.fence():
         pass
+    assert holder_of(lease.file) is not None
+    assert holder_of(other.file) is not None
     other.release()
 
 
@@ -97,8 +100,10 @@ def test_while_it_lives_a_worker_gives_a_sign(
     monkeypatch.setattr(leases, "BEAT_SECONDS", 0.005)
     given = Lease(journal, tmp_path / "leases" / RUN, RUN)
     size = given.file.stat().st_size
-    while given.file.stat().st_size < size + 3:
-        pass
+    until = time.monotonic() + 30
+    while given.file.stat().st_size < size + 3 and time.monotonic() < until:
+        time.sleep(0.005)
+    assert given.file.stat().st_size >= size + 3
     given.release()
 
 

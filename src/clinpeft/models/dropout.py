@@ -50,6 +50,16 @@ def suit_dropout(backbone: nn.Module, dropout: Dropout, device: torch.device | N
                     setattr(module, name, MaskedDropout(child.p))
 
 
+def drop_nothing(backbone: nn.Module) -> None:
+    """Turn all dropout of a network off for good, that of its attention too."""
+    for module in backbone.modules():
+        if isinstance(module, nn.Dropout | MaskedDropout):
+            module.p = 0.0
+        for name in ("dropout", "attention_dropout"):
+            if isinstance(getattr(module, name, None), float):
+                setattr(module, name, 0.0)
+
+
 class MaskedDropout(nn.Module):
     """As nn.Dropout, for CPUs."""
 

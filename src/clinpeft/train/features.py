@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn.utils.rnn import pad_sequence
 
 from clinpeft.data.batch import Batch, Stream
+from clinpeft.models.dropout import drop_nothing
 from clinpeft.models.load import ClinicalModel
 from clinpeft.train.engine import Engine
 from clinpeft.train.precision import computing
@@ -28,17 +29,12 @@ def pieces_without_gradient(device: torch.device) -> int:
 
 
 def features_of(model: ClinicalModel, batch: Batch) -> torch.Tensor:
-    """The model's features of all rows, without gradient or dropout; the windows of a long text take several passes."""
+    """The model's features of all rows, without a gradient; the windows of a long text take several passes."""
     max_pieces = pieces_without_gradient(batch.input_ids.device)
-    is_training = model.backbone.training
-    model.backbone.eval()
-    try:
-        with torch.no_grad():
-            if batch.num_windows is None or batch.input_ids.numel() <= max_pieces:
-                return model.features(batch)
-            return torch.cat([model.features(part) for part in batch.single_rows(max_pieces)])
-    finally:
-        model.backbone.train(is_training)
+    with torch.no_grad():
+        if batch.num_windows is None or batch.input_ids.numel() <= max_pieces:
+            return model.features(batch)
+        return torch.cat([model.features(part) for part in batch.single_rows(max_pieces)])
 
 
 class FrozenFeatures(nn.Module):
@@ -105,9 +101,13 @@ def _rows(batch: Batch) -> Iterator[tuple[int, int]]:
 
 
 def for_training(model: ClinicalModel) -> nn.Module:
-    """What the loop calls: the model itself, unless its whole backbone is frozen.
+    """What the loop calls: the model itself, unless its whole backbone is frozen. That one drops nothing: what was
+    dropped from a kept feature would be missing for the whole run.
 
     In shards all processes must take the same passes, and which features are kept differs from process to process.
     """
     is_frozen = not any(parameter.requires_grad for parameter in model.backbone.parameters())
-    return FrozenFeatures(model) if is_frozen and not is_sharded(model) else model
+    if not is_frozen:
+        return model
+    drop_nothing(model.backbone)
+    return model if is_sharded(model) else FrozenFeatures(model)
