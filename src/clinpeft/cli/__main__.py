@@ -1,0 +1,5 @@
+"""`python -m clinpeft.cli`."""
+
+from clinpeft.cli import main
+
+main()
