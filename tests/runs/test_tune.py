@@ -71,6 +71,14 @@ def test_an_option_that_the_method_lists_is_searched_too_and_stays_a_whole_numbe
     assert all(isinstance(rank, int) and 4 <= rank <= 64 for rank in ranks)
 
 
+def test_a_search_of_rates_alone_leaves_every_option_as_it_is(small: Small) -> None:
+    small.write(methods=METHODS, seeds=[1], tune={**TUNE, "options": False})
+    small.run()
+
+    assert {record.spec.method.options["r"] for record in trials(small)["lora"]} == {4}
+    assert len({record.spec.train.learning_rate for record in trials(small)["lora"]}) == 4
+
+
 def test_default_and_tuned_runs_are_both_kept_for_every_seed(tuned: Small) -> None:
     for method, default in (("bitfit", 4e-3), ("lora", 3e-3)):
         runs = [record for record in finals(tuned) if record.spec.method.name == method]

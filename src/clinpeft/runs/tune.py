@@ -67,6 +67,11 @@ class Search:
         assert self.plan.study.tune is not None
         return self.plan.study.tune
 
+    @property
+    def searched(self) -> Mapping[str, tuple[float, float, str]]:
+        """Range and scale of the method's options that are searched beside its rate."""
+        return self.method.method.tunable if self.budget.options else {}
+
     def value(self, records: Sequence[RunRecord]) -> float | None:
         """How good a trial was, more being better: the mean over its folds; None when one failed or has no score."""
         scores = [record.scores.get(self.metric) for record in records if record.status == "success"]
@@ -206,13 +211,13 @@ def _suggest(search: Search, number: int, ended: Sequence[Trial]) -> dict[str, S
 
 
 def _ranges(search: Search) -> dict[str, optuna.distributions.BaseDistribution]:
-    """The learning rate's range, the same for every method, and those of the options that the method lists."""
+    """The learning rate's range, the same for every method, and those of the options that are searched."""
     from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 
     low, high = search.budget.learning_rate or RATES
     ranges: dict[str, BaseDistribution] = {RATE: FloatDistribution(low, high, log=True)}
     fields: Any = type(search.method.method).model_fields
-    for name, (low, high, scale) in search.method.method.tunable.items():
+    for name, (low, high, scale) in search.searched.items():
         if fields[name].annotation is int:
             ranges[name] = IntDistribution(int(low), int(high), log=scale == "log")
         else:
@@ -238,8 +243,7 @@ def _refuse_what_cannot_be_halved(found: Sequence[Search]) -> None:
                 f"cannot compare trials of '{search.task}' while they train: each is one run a fold",
                 "leave it out, or give the task one validation split (folds: 0)",
             )
-        searched = search.method.method.tunable
-        fixed = {name: value for name, value in search.method.spec.options.items() if name not in searched}
+        fixed = {name: value for name, value in search.method.spec.options.items() if name not in search.searched}
         subset = search.subset and search.subset.model_dump(mode="json")
         if (key := fingerprint([*names, fixed, subset])) in seen:
             raise BadInput(

@@ -2,13 +2,25 @@
 
 from clinpeft.spec.choices import Files, MethodChoice, ModelChoice, TaskChoice
 from clinpeft.spec.examples import SplitChoice, Subset, ValidationChoice
-from clinpeft.spec.names import BASELINES, SCHEMA, BaselineName, CostField, Dropout, Kind, Mode, Name, Scalar
+from clinpeft.spec.names import (
+    BASELINES,
+    ENCODER_BASELINE,
+    SCHEMA,
+    BaselineName,
+    CostField,
+    Dropout,
+    Kind,
+    Mode,
+    Name,
+    Scalar,
+)
 from clinpeft.spec.run import LATER, LATER_OPTIONS, Identity, MethodSpec, RunSpec, run_id
 from clinpeft.spec.study import PRESETS, Budget, Halving, Select, Study, Tune
 from clinpeft.spec.training import SET_BY_MODEL, Judging, Privacy, TrainOptions
 
 __all__ = [
     "BASELINES",
+    "ENCODER_BASELINE",
     "LATER",
     "LATER_OPTIONS",
     "PRESETS",

@@ -25,5 +25,7 @@ CostField = Literal[
     "latency_p99_seconds",
     "examples_per_second",
 ]
-BaselineName = Literal["majority", "tfidf-logistic"]
+BaselineName = Literal["majority", "tfidf-logistic", "encoder-logistic"]
 BASELINES: tuple[BaselineName, ...] = get_args(BaselineName)
+ENCODER_BASELINE: BaselineName = "encoder-logistic"
+"""The one that reads with a model: it runs once for each model of a study."""

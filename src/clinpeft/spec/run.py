@@ -6,7 +6,7 @@ from pydantic import Field
 
 from clinpeft.frozen import Frozen, fingerprint
 from clinpeft.spec.examples import Subset, ValidationChoice
-from clinpeft.spec.names import Kind, Name, Scalar
+from clinpeft.spec.names import BASELINES, Kind, Name, Scalar
 from clinpeft.spec.training import TrainOptions
 
 
@@ -23,12 +23,17 @@ class RunSpec(Frozen):
     task: Name
     kind: Kind
     model: Name
-    """Catalogue or study name of the model; `none` for a baseline."""
+    """Catalogue or study name of the model; `none` for a baseline that reads with none."""
     method: MethodSpec
     train: TrainOptions
     seed: int
     fold: int | None = None
     validation: ValidationChoice | None = None
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether nothing of a model is tuned."""
+        return self.method.name in BASELINES
 
     @property
     def subset(self) -> Subset | None:
@@ -56,7 +61,7 @@ class Identity(Frozen):
     dataset: str
     """The dataset's fingerprint."""
     weights_sha256: str | None
-    """Of the base model's weights; null for a baseline."""
+    """Of the base model's weights; null where none is used."""
     code: str
     """Version of the training code."""
 

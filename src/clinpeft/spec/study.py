@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -26,11 +27,13 @@ class Halving(Frozen):
 
 
 class Tune(Frozen):
-    """A search of the learning rate, with as many trials for every method."""
+    """A search of the learning rate (and of a method's tunable options), with as many trials for every method."""
 
     trials: Annotated[int, Field(gt=0)]
     learning_rate: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(lt=10)]] | None = None
     """Lowest and highest, the same for every method; null takes the range of runs.tune."""
+    options: bool = True
+    """Whether the options that a method lists as tunable (a rank, a number of virtual tokens) are searched too."""
     halving: Halving | None = None
     """Null trains every trial to its end."""
 
@@ -151,6 +154,18 @@ class Study(Frozen):
     def from_yaml(cls, text: str, where: str = "study") -> Study:
         """The study in YAML text."""
         return parse(cls, parse_yaml(text, where), where)
+
+    def with_models(self, models: Sequence[ModelChoice]) -> Study:
+        """The same study asked of other models; one of its own, named as it is, keeps what the study says of it.
+
+        Raises BadInput when two have one name.
+        """
+        own = {choice.name: choice for choice in self.models}
+        chosen = [
+            own.get(choice.name, choice) if choice == ModelChoice(name=choice.name) else choice for choice in models
+        ]
+        plain = self.model_dump(mode="json", by_alias=True)
+        return parse(Study, {**plain, "models": [choice.model_dump(mode="json") for choice in chosen]}, "models")
 
     def sha256(self) -> str:
         """SHA-256 over the canonical JSON of the study, defaults included."""
