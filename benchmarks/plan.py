@@ -108,7 +108,7 @@ def probed(case: tuple[Any, ...], data: Path, clock: str) -> dict[str, Any]:
     found = Needs(**probe(job.model_dump(mode="json", by_alias=True))["needs"])
     return {
         **found.model_dump(),
-        "seconds": seconds_of(found, planned.spec.train, planned.spec.train.epochs),
+        "seconds": seconds_of(found, planned.spec.train),
         "bytes": found.peak_host_bytes,
         "took": time.process_time() - before,
     }

@@ -23,6 +23,7 @@ UNKNOWN_KEYS = {
     "card": ("fingerprnt", "fingerprint"),
     "record": ("statu", "status"),
     "test": ("score", "scores"),
+    "curve": ("point", "points"),
     "predictions": ("truncatd", "truncated"),
     "journal": ("evnt", "event"),
     "results": ("row", "rows"),

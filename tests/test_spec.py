@@ -40,7 +40,7 @@ def test_the_smallest_study_has_every_default() -> None:
     assert smallest.test == "sealed"
     assert smallest.online is False
     assert smallest.seeds == (0,)
-    assert smallest.baselines == ("majority", "tfidf-logistic")
+    assert smallest.baselines == ("majority", "tfidf-logistic", "encoder-logistic")
     assert smallest.keep == "adapters"
     assert (smallest.train.epochs, smallest.train.batch_size, smallest.train.max_length) == (5, 32, 512)
     assert smallest.select.rule == "cheapest-within-interval"

@@ -8,6 +8,7 @@ from typing import get_args
 
 from clinpeft.errors import BadInput, did_you_mean
 from clinpeft.files import for_owner_only
+from clinpeft.frozen import parse
 from clinpeft.launchers.base import LAUNCHERS, Launcher, SharingLauncher
 from clinpeft.prices.rates import find_price
 from clinpeft.report.evaluation import Evaluation
@@ -19,7 +20,7 @@ from clinpeft.runs.forecast import Outlook
 from clinpeft.runs.grid import may_fit
 from clinpeft.runs.reproduce import TOLERANCE, Reproduction
 from clinpeft.runs.sweep import Outcome, sweep
-from clinpeft.spec import CostField, Study
+from clinpeft.spec import CostField, ModelChoice, Study
 from clinpeft.studies import find_studies
 
 
@@ -28,6 +29,7 @@ def run(
     out: str | Path,
     *,
     data: str | Path | list[str | Path] = (),  # type: ignore[assignment]
+    models: Sequence[str | ModelChoice] = (),
     only: Mapping[str, str] | None = None,
     launcher: str | Launcher = "local",
     price: str | None = None,
@@ -35,6 +37,8 @@ def run(
 ) -> Outcome:
     """Train what a study still lacks in the folder `out`, and write its report.
 
+    models: names or folders of models to take in the place of the study's, which then is an edited one; a name that
+    the study has keeps what it says of it. only: `{"model": "minilm-l6"}`, for a part; other models need not be here.
     launcher: a name (`clinpeft list launchers`), or a launcher with options of its own: `Pool(workers=4)`.
     price: what an hour of this machine costs (`own:workstation`, or `FILE:RATE`), for a study with a budget of money.
     study: a Study (its relative paths start at the working directory), a study file, or a packaged study's name. The
@@ -43,11 +47,11 @@ def run(
     """
     launch = LAUNCHERS.get(launcher)() if isinstance(launcher, str) else launcher
     folders = tuple(Path(folder) for folder in ([data] if isinstance(data, str | Path) else data))
-    parts = _parts(study, Path(out))
+    parts = _parts(study, Path(out), models)
     # Of several studies those without such a run are passed by, and each is looked at before the first one runs.
     parts = [part for part in parts if may_fit(part[0], only or {})] or parts
     for asked, base, place in parts[1:]:
-        find(asked, base, folders, place)
+        find(asked, base, folders, place, wanted=only)
     with for_owner_only():
         outcomes = [
             sweep(
@@ -77,6 +81,7 @@ def plan(
     out: str | Path | None = None,
     *,
     data: str | Path | list[str | Path] = (),  # type: ignore[assignment]
+    models: Sequence[str | ModelChoice] = (),
     price: str | None = None,
     probes: bool = True,
     launcher: SharingLauncher | None = None,
@@ -85,9 +90,9 @@ def plan(
     """What a study will take on this machine, run by run and in all, before anything is trained; nothing is written.
 
     One Outlook, or one for each study of a packaged folder. out: the study's folder if it was begun, whose finished
-    runs are left out; price: what an hour of this machine costs (`own:workstation`, or `FILE:RATE`); probes: whether a
-    few steps of each kind of run are tried out, else all is reckoned from sizes, as it is for runs that `launcher`
-    shares out over several processes; tell: hears which is tried.
+    runs are left out; models: as in `run`; price: what an hour of this machine costs (`own:workstation`, or
+    `FILE:RATE`); probes: whether a few steps of each kind of run are tried out, else all is reckoned from sizes, as it
+    is for runs that `launcher` shares out over several processes; tell: hears which is tried.
     Raises BadInput for what `run` would refuse too, but for weights that are not here.
     """
     from clinpeft.runs.plan import plan_study
@@ -106,7 +111,7 @@ def plan(
                 launcher=launcher,
                 tell=tell,
             )
-            for asked, base, place in _parts(study, Path(out or "."))
+            for asked, base, place in _parts(study, Path(out or "."), models)
         )
 
 
@@ -133,14 +138,24 @@ def reproduce(
     )
 
 
-def _parts(study: Study | str | Path, out: Path) -> list[tuple[Study, Path, Path]]:
+def _parts(study: Study | str | Path, out: Path, models: Sequence[str | ModelChoice]) -> list[tuple[Study, Path, Path]]:
     """(study, the folder its paths are relative to, where it runs) of a study, or of every one in a packaged folder."""
     if isinstance(study, Study):
-        return [(study, Path.cwd(), out)]
-    paths = find_studies(str(study))
-    if len(paths) == 1:
-        return [(Study.read(paths[0]), paths[0].parent, out)]
-    return [(Study.read(path), path.parent, out / path.stem) for path in paths]
+        found = [(study, Path.cwd(), out)]
+    elif len(paths := find_studies(str(study))) == 1:
+        found = [(Study.read(paths[0]), paths[0].parent, out)]
+    else:
+        found = [(Study.read(path), path.parent, out / path.stem) for path in paths]
+    chosen = [_model(model) for model in models]
+    return [(asked.with_models(chosen), base, place) for asked, base, place in found] if chosen else found
+
+
+def _model(asked: str | ModelChoice) -> ModelChoice:
+    """A model as it is asked for here and now: a path of its own is relative to the working directory."""
+    choice = parse(ModelChoice, asked, "models") if isinstance(asked, str) else asked
+    if choice.path is None:
+        return choice
+    return choice.model_copy(update={"path": str(Path(choice.path).expanduser().resolve())})
 
 
 def results(*folders: str | Path) -> Results:
@@ -178,8 +193,7 @@ def evaluation(*folders: str | Path, alert_rate: float = 0.1, prevalence: float 
     from clinpeft.report.load import load
 
     loaded = load([Path(folder) for folder in folders])
-    recommended = analyse(loaded).results.recommendations
-    return evaluate(recommended, configurations(selected(loaded, {})), alert_rate, prevalence)
+    return evaluate(analyse(loaded).results, configurations(selected(loaded, {})), alert_rate, prevalence)
 
 
 def export_results(*folders: str | Path, to: str, out: str | Path | None = None) -> int:

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from clinpeft.data.card import Card
 from clinpeft.data.rows import DatasetRow
 from clinpeft.files import write_atomic
-from clinpeft.record import Event, PredictionRow, RunRecord, TestRecord
+from clinpeft.record import Curve, Event, PredictionRow, RunRecord, TestRecord
 from clinpeft.report.evaluation import Evaluation
 from clinpeft.report.results import Results
 from clinpeft.spec import Study
@@ -26,6 +26,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "card": Card,
     "record": RunRecord,
     "test": TestRecord,
+    "curve": Curve,
     "predictions": PredictionRow,
     "journal": Event,
     "results": Results,

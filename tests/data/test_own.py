@@ -393,6 +393,28 @@ def test_a_table_that_breaks_a_rule_is_refused_without_its_text(
     assert rule in refused(tmp_path, **{"files": {"data": "t.csv"}, "subject": "pt", **keys})
 
 
+def test_dates_that_were_shifted_for_each_patient_order_nobody(tmp_path: Path) -> None:
+    """MIMIC's lie in the years 2100 to 2200; its groups of true years may be ordered."""
+    rows = [
+        f"p{place},seen {place} times,{place % 2},{2110 + place}-03-01,{2008 + place // 4 * 3} - {2010}"
+        for place in range(12)
+    ]
+    (tmp_path / "t.csv").write_text("\n".join(["pt,text,label,charttime,anchor_year_group", *rows]) + "\n")
+    keys: dict[str, Any] = {"files": {"data": "t.csv"}, "subject": "pt"}
+
+    said = refused(tmp_path, **keys, split={"time": "charttime", "folds": 0})
+
+    assert "column 'charttime': rows 2, 3, 4" in said
+    assert "2100 or later: dates shifted for each patient apart have no order between patients" in said
+    assert "anchor_year_group" in said
+    assert "2110" not in said
+    choice = TaskChoice.model_validate(
+        {"name": "t", "kind": "classification", **keys, "split": {"time": "anchor_year_group", "folds": 0}}
+    )
+    test = import_task(choice, tmp_path, tmp_path / "out").examples("test")
+    assert {example.time.year for example in test if example.time} == {2014}
+
+
 SPANS_RULE = "is no span {start, end, label}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ import pytest
 from clinpeft.data.card import Card
 from clinpeft.frozen import parse
 from clinpeft.record import RunRecord, TestRecord
-from clinpeft.spec import Identity, RunSpec, run_id
+from clinpeft.report.render import plotly
+from clinpeft.spec import BASELINES, Identity, RunSpec, run_id
 
 TASK = "ward-notes"
 DATASET = "d" * 64
@@ -102,7 +104,7 @@ class StudyFolder:
         **changes: Any,
     ) -> RunRecord:
         """A run with one validation score `value` ± `arm`; `scores` replaces it, `test` adds test.json."""
-        is_baseline = model == "none"
+        is_baseline = method in BASELINES
         spec = {
             "task": task,
             "kind": kind,
@@ -112,7 +114,7 @@ class StudyFolder:
             "seed": seed,
             "fold": fold,
         }
-        weights = None if is_baseline else "e" * 64
+        weights = None if model == "none" else "e" * 64
         identity = Identity(dataset=dataset, weights_sha256=weights, code="1")
         run = run_id(parse(RunSpec, spec, "spec"), identity)
         succeeded = changes.get("status", "success") == "success"
@@ -181,6 +183,17 @@ def environment(hardware: str) -> dict[str, Any]:
         "deterministic": True,
         "versions": {"clinpeft": "0.1.0", "torch": "2.13.0"},
     }
+
+
+def figures(page: str) -> list[dict[str, Any]]:
+    """The page's Plotly figures, in order."""
+    return [json.loads(text) for text in re.findall(r'<script type="application/json">(.*?)</script>', page)]
+
+
+def without_plotly(page: str) -> str:
+    """The page without the text of Plotly, which must stand in it once."""
+    assert page.count(plotly()) == 1
+    return page.replace(plotly(), "")
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from tests.report.conftest import figures
 
 from clinpeft import api
 from clinpeft.errors import BadInput
@@ -60,7 +60,7 @@ def judged(folder: Any) -> Any:
 
 def evaluation_of(folder: Any, **options: Any) -> Evaluation:
     loaded = load([folder.root])
-    return evaluate(aggregate(loaded).recommendations, configurations(selected(loaded, {})), **options)
+    return evaluate(aggregate(loaded), configurations(selected(loaded, {})), **options)
 
 
 def choice_of(folder: Any, **options: Any) -> Judged:
@@ -138,7 +138,10 @@ def test_the_page_shows_plots_thresholds_subgroups_and_net_benefit(judged: Any) 
     page = write_report([judged.root], judged.root / "report", prevalence=0.02).read_text()
     text = " ".join(" ".join(Words(page).words).split())
 
-    assert page.count('class="plot"') == 3
+    calibration, recall, benefit = figures(page)[1:]
+    assert [name["text"] for name in calibration["layout"]["annotations"]] == ["ideal"]
+    assert [name["text"] for name in recall["layout"]["annotations"]] == ["guessing"]
+    assert [name["text"] for name in benefit["layout"]["annotations"]] == ["treat everybody", "treat nobody"]
     assert "Measured on validation , where the thresholds were chosen" in text.replace("validation,", "validation ,")
     assert "at most 10 % flagged" in text
     assert "at prevalence 2 %" in text
@@ -170,8 +173,9 @@ def test_learning_curves_are_drawn_for_runs_that_keep_one(folder: Any) -> None:
 
     assert "<summary>Learning curves</summary>" in page
     # One line: a single point, or no curve at all, is not drawn. From step 10 to step 30, and nothing at 20.
-    (path,) = re.findall(r'<path class="curve c0" d="(M[^"]*L[^"]*)"><title>small with lora', page)
-    assert path.count("L") == 1
+    (line,) = figures(page)[-1]["data"]
+    assert (line["x"], line["y"]) == ([10, 30], [0.6, 0.8])
+    assert "small with lora" in page.split('class="plot wide"')[1].split(">")[0]
 
 
 def test_the_file_is_read_back_as_it_was_written(judged: Any) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.report.conftest import TASK, StudyFolder
+from tests.report.conftest import TASK, StudyFolder, figures
 
 from clinpeft import api
 from clinpeft.report.holistic import holistic_efficiency, shifts
@@ -81,7 +81,9 @@ def test_ranks_are_columns_and_a_scale_that_shrinks_is_named(study: StudyFolder)
     assert found is not None and found.tables[0].columns == ("model", "method", "8", "16")
     assert rows(found) == [("small", "lora", 0.8, 0.75)]
     assert found.notes[0].startswith("Alpha is the same at every rank (8)")
-    assert len(found.plots) == 1
+    (figure,) = figures(found.plots[0])
+    assert [line["x"] for line in figure["data"]] == [[8, 16, 16, 8], [8, 16]], "a band and a line"
+    assert (figure["layout"]["xaxis"]["type"], figure["layout"]["xaxis"]["ticktext"]) == ("log", ["8", "16"])
 
 
 def test_learning_curves_are_by_class_and_in_all_and_what_is_more_than_there_are_is_flagged(
@@ -137,6 +139,7 @@ def test_the_cost_table_scales_what_was_measured_to_ten_epochs_and_a_hundred_tho
     assert lora[:4] == ("small", "lora", pytest.approx(1.0), pytest.approx(1_000 / 3_600))
     assert lora[4] == pytest.approx(1.0 * 2.03 + 1_000 / 3_600 * 2.07)
     assert full[4:] == (pytest.approx(2.0 * 2.03 + 2_000 / 3_600 * 2.07), 1.0)
+    assert lora[5] == pytest.approx(full[4] / lora[4])
     assert "total GBP" in found.tables[0].columns  # type: ignore[union-attr]
     assert len(rows(view(study, "cost"))[0]) == 5
 
@@ -225,6 +228,14 @@ def test_a_paper_mode_study_stands_beside_the_published_scores(tmp_path: Path) -
     assert not [line for line in lines if line[0] == "ia3"], "at another rate than the published"
     assert [row[-1] for row in rows(found, 1)] == ["nothing published"]
     assert "lower bound" in found.lead  # type: ignore[union-attr]
+
+
+def test_models_of_which_nothing_was_published_are_told_alone(tmp_path: Path) -> None:
+    study = StudyFolder(tmp_path / "study", mode="paper", tasks=["mimic3-mortality"])
+    study.run("our-bert", "ia3", 1, 0.8, task="mimic3-mortality", test=0.75, train={"learning_rate": 3e-4})
+    found = view(study, "published")
+    assert rows(found) == [("our-bert", "ia3", "auroc (mean)", None, None, 0.75, None, None, None, "nothing published")]
+    assert found is not None and found.notes[0].startswith("The study published no score of these models")
 
 
 def test_a_fair_study_is_not_set_beside_the_paper_and_a_sealed_one_says_what_is_missing(tmp_path: Path) -> None:

@@ -178,7 +178,7 @@ def test_a_damaged_curve_is_no_ground_for_a_decision(halved: Small) -> None:
 
 def test_what_a_trial_is_compared_with_travels_with_it(halved: Small) -> None:
     rivals = (whole(0.5, None), stopped(0.25))
-    place = Place(folder="/study", study="0" * 64, base="/", data=(), datasets={})
+    place = Place(folder="/study", study="0" * 64, base="/", data=(), datasets={}, models=())
     record = trials(halved)[0]
     run = PlannedRun(record.run, "trial", record.spec, record.identity, rivals)
 

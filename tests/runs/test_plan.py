@@ -13,9 +13,10 @@ from clinpeft import api
 from clinpeft.errors import BadInput
 from clinpeft.launchers.local import Local
 from clinpeft.runs.forecast import Outlook, Range
-from clinpeft.runs.needs import Needs, fewest_epochs, seconds_of
+from clinpeft.runs.needs import Needs, fewest_judgements, seconds_of
 from clinpeft.runs.probe import _by_size, _meet_new_shapes, _Size, _unseen_bytes
-from clinpeft.spec import TrainOptions
+from clinpeft.runs.scoring import selection_size
+from clinpeft.spec import Judging, TrainOptions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,23 +45,51 @@ def planned(small: Small, **options: Any) -> Outlook:
 
 def test_a_run_takes_its_epochs_the_evaluation_after_each_and_the_last_one() -> None:
     # 10 + 2 · 8 of training, 3 · 2 + 5 of evaluation.
-    assert seconds_of(NEEDS, TrainOptions(epochs=3), 3) == 37.0
+    assert seconds_of(NEEDS, TrainOptions(epochs=3)) == 37.0
 
 
 def test_a_limit_on_steps_cuts_training_and_the_evaluations_after_it() -> None:
-    # Half of 18 seconds, one evaluation, and the last one.
-    assert seconds_of(NEEDS, TrainOptions(epochs=2, max_steps=100), 2) == pytest.approx(9 + 2 + 5)
+    # The first epoch and half of the second, two evaluations, and the last one.
+    assert seconds_of(NEEDS, TrainOptions(epochs=3, max_steps=150)) == pytest.approx(10 + 4 + 2 * 2 + 5)
 
 
 def test_a_limit_on_training_time_holds() -> None:
-    assert seconds_of(NEEDS, TrainOptions(epochs=2, time_limit_seconds=9.0), 2) == pytest.approx(9 + 2 + 5)
+    assert seconds_of(NEEDS, TrainOptions(epochs=2, time_limit_seconds=9.0)) == pytest.approx(9 + 2 + 5)
 
 
-@pytest.mark.parametrize(("patience", "epochs", "fewest"), [(2, 10, 3), (5, 3, 3), (None, 4, 4)])
-def test_early_stopping_needs_one_best_epoch_and_then_its_patience(
-    patience: int | None, epochs: int, fewest: int
-) -> None:
-    assert fewest_epochs(TrainOptions(epochs=epochs, early_stopping_patience=patience)) == fewest
+@pytest.mark.parametrize(
+    ("options", "seconds"),
+    [
+        # 300 steps are 26 s of training and end after seven stretches of 40 and one of 20.
+        ({"epochs": 3}, 26 + 8 * 2 + 5),
+        # 150 steps are 14 s: three stretches and three quarters of a fourth.
+        ({"epochs": 3, "max_steps": 150}, 14 + 4 * 2 + 5),
+        # 14 s of training are 150 steps.
+        ({"epochs": 3, "time_limit_seconds": 14.0}, 14 + 4 * 2 + 5),
+        # The judging is in the limit, but for that after it.
+        ({"epochs": 3, "time_limit_seconds": 14.0, "time_limit_counts": "everything"}, 14 + 2 + 5),
+        ({"epochs": 3, "time_limit_seconds": 99.0, "time_limit_counts": "everything"}, 26 + 8 * 2 + 5),
+    ],
+)
+def test_a_study_that_judges_every_so_many_steps_is_reckoned_so(options: dict[str, Any], seconds: float) -> None:
+    assert seconds_of(NEEDS, TrainOptions(judge=Judging(every_steps=40), **options)) == pytest.approx(seconds)
+
+
+def test_patience_counts_judgements() -> None:
+    options = TrainOptions(epochs=3, judge=Judging(every_steps=40), early_stopping_patience=2)
+
+    # Three stretches of 40 steps: the first epoch, and a fifth of the second.
+    assert seconds_of(NEEDS, options, fewest_judgements(options)) == pytest.approx(10 + 0.2 * 8 + 3 * 2 + 5)
+    by_epochs = TrainOptions(epochs=9, early_stopping_patience=2)
+    assert seconds_of(NEEDS, by_epochs, fewest_judgements(by_epochs)) == 37.0
+    assert fewest_judgements(TrainOptions(early_stopping_patience=None)) is None
+
+
+def test_a_judgement_takes_as_many_validation_examples_as_the_study_says() -> None:
+    assert selection_size(TrainOptions(), 700) == 500
+    assert selection_size(TrainOptions(), 300) == 300
+    assert selection_size(TrainOptions(judge=Judging(examples="all")), 700) == 700
+    assert selection_size(TrainOptions(judge=Judging(examples=64)), 700) == 64
 
 
 def test_seconds_of_a_batch_follow_its_size_and_never_fall_below_the_quickest() -> None:

@@ -196,6 +196,12 @@ def test_whole_numbers_and_truth_values_become_words(tmp_path: Path) -> None:
     assert cells(tmp_path, [True, False, None]).words("c", "label") == ["true", "false", None]
 
 
+def test_a_year_or_years_stand_for_their_first_day(tmp_path: Path) -> None:
+    read = cells(tmp_path, ["2008 - 2010", "2011-2013", "2015", "2024-05-31"]).dates("c", "time")
+
+    assert [day.isoformat() for day in read] == ["2008-01-01", "2011-01-01", "2015-01-01", "2024-05-31"]
+
+
 def test_line_separators_inside_a_json_string_end_no_line(tmp_path: Path) -> None:
     read = table(tmp_path, "t.jsonl", '{"text": "a\u2028b\u0085c"}\r\n\r\n{"text": "d"}')
 

@@ -29,12 +29,19 @@ def report(
     prevalence: Annotated[
         float | None, typer.Option(help="How common the label is where the model is to be used.")
     ] = None,
+    price: Annotated[
+        str | None, typer.Option(help="What an hour costs, for tables of money: own:workstation, FILE:RATE.")
+    ] = None,
+    serve_price: Annotated[
+        str | None, typer.Option(help="The same of the machine that answers, where it is another.")
+    ] = None,
     show_errors: Annotated[
         int | None, typer.Option(min=1, help="So many wrong answers with their texts, in a file beside the dataset.")
     ] = None,
     data: Data = None,
 ) -> None:
     """Write the report of a study, or of several merged, from their records."""
+    from clinpeft.prices.rates import find_price
     from clinpeft.report.render import write_report
 
     if audience not in (None, "board"):
@@ -50,6 +57,8 @@ def report(
         tables_in=tables,
         for_board=audience == "board",
         about=about,
+        train_price=None if price is None else find_price(price),
+        serve_price=None if (serving := serve_price or price) is None else find_price(serving),
     )
     if show_errors is not None:
         from clinpeft.api import errors

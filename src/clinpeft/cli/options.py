@@ -13,6 +13,10 @@ Out = Annotated[Path, typer.Option("--out", help="Folder to write to.")]
 Data = Annotated[
     list[Path] | None, typer.Option("--data", help="Folder with datasets or raw releases; may be repeated.")
 ]
+Models = Annotated[
+    list[str] | None,
+    typer.Option("--model", help="In the place of the study's models: a name, or a folder; may be repeated."),
+]
 Only = Annotated[
     list[str] | None, typer.Option("--only", help="Only runs that fit: task=…, model=…, method=…, seed=…, fold=….")
 ]

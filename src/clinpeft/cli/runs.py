@@ -9,12 +9,13 @@ from typing import Annotated
 
 import typer
 
-from clinpeft.cli.options import Data, Json, Only, Out, count, pairs
+from clinpeft.cli.options import Data, Json, Models, Only, Out, count, pairs
 
 
 def plan_(
     study: str,
     data: Data = None,
+    model: Models = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="The study's folder, if it was begun: what is done is left out.")
     ] = None,
@@ -36,7 +37,14 @@ def plan_(
 
     local = parse_words(Local, pairs(settings, "--set"), "--set")
     outlooks = plan_study(
-        study, out, data=list(data or []), price=price, probes=not no_probe, launcher=local, tell=tell
+        study,
+        out,
+        data=list(data or []),
+        models=model or (),
+        price=price,
+        probes=not no_probe,
+        launcher=local,
+        tell=tell,
     )
     if as_json:
         print(json.dumps([outlook.facts() for outlook in outlooks], ensure_ascii=False, indent=1))
@@ -53,6 +61,7 @@ def run(
     study: str,
     out: Out,
     data: Data = None,
+    model: Models = None,
     only: Only = None,
     launcher: Annotated[str, typer.Option(help="Where runs happen; `clinpeft list launchers` names them.")] = "local",
     workers: Annotated[int | None, typer.Option(min=1, help="How many runs at once, where the launcher can.")] = None,
@@ -73,6 +82,7 @@ def run(
         study,
         out,
         data=list(data or []),
+        models=model or (),
         only=pairs(only, "--only"),
         launcher=launcher_of(launcher, options),
         price=price,

@@ -27,6 +27,7 @@ from clinpeft.data.dataset import CARD_FILE, TaskDataset, num_shared
 from clinpeft.data.description import DATASET_CODE, Description, describe_task
 from clinpeft.data.duplicates import handle_duplicates
 from clinpeft.data.parquet import write_examples
+from clinpeft.data.probes import probes_of
 from clinpeft.data.site import hashed_id, make_private_folder, site_key
 from clinpeft.data.spans import spans_from_tags, tags_from_spans
 from clinpeft.data.split import Splits, split_by_hash
@@ -116,8 +117,10 @@ def write_dataset(
     if shared and description.split_by is not None:
         raise BadInput(description.name, f"{shared} subjects stand in more than one split", "put each in one split")
     use = files.describe(description.source, description.release)
+    probes = probes_of(splits["train"], description.kind)
     splits = _with_hashed_ids(splits, description.source)
-    return _write(folder, _card(description, use, labels, splits, duplicates, shared, log, seen_by), splits)
+    card = _card(description, use, labels, splits, duplicates, shared, log, seen_by)
+    return _write(folder, card.model_copy(update={"probes": probes}), splits)
 
 
 def _refuse_foreign_folder(folder: Path) -> None:

@@ -11,6 +11,10 @@ from clinpeft.frozen import Frozen
 from clinpeft.spec import Kind, Scalar
 
 SPLITS: tuple[Literal["train", "validation", "test"], ...] = ("train", "validation", "test")
+TELLS = 0.65
+"""An AUROC; longer notes of sicker patients alone bring 0.55 to 0.65, and are no fault of the data."""
+NAMES = 0.25
+"""A difference of shares."""
 LISTED_ONLY = "anomalies listed: "
 """Starts the filter step that says how many anomalies of one kind the card lists (kept) and leaves out (dropped)."""
 
@@ -107,6 +111,51 @@ class Contamination(Frozen):
     source: str
 
 
+class Probe(Frozen):
+    """How well the labels are told from one property of the examples, their text unread."""
+
+    of: Literal["id", "length", "order", "date"]
+    """Of the example: its id, the length of its text, its place in the source, its date."""
+    auroc: float | None
+    """Of a small tree, cross-validated over subjects; the mean over the most frequent labels. 0.5 is chance."""
+    low: float | None
+    high: float | None
+    num_subjects: int
+    reason: str | None = None
+    """Why there is none."""
+
+    @property
+    def is_flagged(self) -> bool:
+        """Whether the whole interval lies above what lengths of clinical notes tell by themselves."""
+        return self.low is not None and self.low > TELLS
+
+
+class NamedLabel(Frozen):
+    """A label whose own examples hold its name, as words, much more often than those of other labels."""
+
+    label: str
+    share: float
+    """Of its examples."""
+    elsewhere: float
+    """Share of the others."""
+    low: float
+    """95 % interval of the difference, over subjects."""
+    high: float
+
+    @property
+    def is_flagged(self) -> bool:
+        """Whether the difference is large whatever the subjects."""
+        return self.low > NAMES
+
+
+class Probes(Frozen):
+    """What tells the labels of train without understanding its texts."""
+
+    told_by: tuple[Probe, ...]
+    named: tuple[NamedLabel, ...]
+    """Only those that are flagged, the clearest first."""
+
+
 class Card(Frozen):
     """card.json. `labels` stand in logit order; for entities they are the entity types."""
 
@@ -133,6 +182,8 @@ class Card(Frozen):
     anomalies: tuple[Anomaly, ...]
     expected: tuple[Expected, ...]
     contamination: tuple[Contamination, ...]
+    probes: Probes | None = None
+    """Null for entities, and where the dataset was built before there were any."""
     files: dict[str, str]
     """SHA-256 of the Parquet files, by name."""
 

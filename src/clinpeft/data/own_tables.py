@@ -18,6 +18,8 @@ from clinpeft.tasks.base import Example, Span
 
 NOT_ANNOTATED = "?"
 """Before a label of a multi-label task: nobody looked whether it holds (`asthma;?diabetes`)."""
+FIRST_SHIFTED_YEAR = 2100
+"""MIMIC-III and MIMIC-IV begin there."""
 MAX_LABEL_CHARACTERS = 200
 MAX_CLASSES = 200
 MAX_LABELS = 5_000
@@ -45,7 +47,7 @@ def rows_of_table(table: Table, choice: TaskChoice, origin: str) -> Rows:
     fields = _FIELDS[choice.kind or "classification"](table, choice)
     groups = {name: table.words(name, "groups") for name in choice.groups}
     split = choice.split
-    days = table.dates(split.time, "split.time") if split and split.time else []
+    days = _days(table, split.time) if split and split.time else []
     by = subjects
     if split and split.by:
         by = ids if split.by == "none" else table.ids(split.by, "split.by")
@@ -63,6 +65,16 @@ def rows_of_table(table: Table, choice: TaskChoice, origin: str) -> Rows:
     _refuse_repeated_ids(table, examples, choice)
     _refuse_broken(table, examples, choice)
     return Rows(examples, by, days)
+
+
+def _days(table: Table, column: str) -> list[date]:
+    """Refuses dates that were shifted patient by patient, as MIMIC's are, into years that are not yet."""
+    days = table.dates(column, "split.time")
+    shifted = [number for number, day in zip(table.numbers, days, strict=True) if day.year >= FIRST_SHIFTED_YEAR]
+    remedy = "order by true years, such as MIMIC-IV's anchor_year_group, or leave 'time' out"
+    rule = f"lies in {FIRST_SHIFTED_YEAR} or later: dates shifted for each patient apart have no order between patients"
+    table.refuse(column, shifted, rule, remedy)
+    return days
 
 
 def _subjects(table: Table, choice: TaskChoice, ids: list[str]) -> list[str]:

@@ -9,6 +9,12 @@ from clinpeft.data.card import LISTED_ONLY, SPLITS, Card
 
 MOST_LABELS = 10
 MOST_STEPS = 6
+TOLD_BY = {
+    "id": "the examples' ids",
+    "length": "their length",
+    "order": "their place in the source",
+    "date": "their date",
+}
 COUNTED_ONLY = "counted-only: "
 """Starts the filter steps that drop nothing."""
 
@@ -45,10 +51,28 @@ def warning_lines(card: Card) -> Iterator[str]:
             f"{copies:,} texts have a copy or a near copy in a later split and stay: only train loses such texts, and "
             "none of a published split"
         )
+    yield from suspicions(card)
     if unexplained := sum(item.verdict == "differs" for item in card.expected):
         yield (
             f"{unexplained:,} of {len(card.expected):,} counts are not the published ones (as in a part of the "
             "release, or an invented one); `expected` in card.json sets them side by side"
+        )
+
+
+def suspicions(card: Card) -> Iterator[str]:
+    """Signs that the label can be told without answering the question, a sentence each; no text is quoted."""
+    if card.probes is None:
+        return
+    if told := [probe for probe in card.probes.told_by if probe.is_flagged]:
+        how = " and ".join(f"{TOLD_BY[one.of]} (AUROC {one.auroc:.2f} [{one.low:.2f}, {one.high:.2f}])" for one in told)
+        yield (
+            f"the label can be told from {how} without reading a word; the classes may have been gathered apart, and a "
+            "model may learn that instead of the question"
+        )
+    for named in card.probes.named:
+        yield (
+            f"{named.share:.0%} of the texts of '{named.label}' hold these very words, and {named.elsewhere:.0%} of "
+            "the others; the answer may stand in the text"
         )
 
 

@@ -111,7 +111,7 @@ def _role(task: TaskView, view: RowView) -> str:
         return "recommended"
     if rec.runner_up is not None and rec.runner_up.run in view.row.runs:
         return "runner-up"
-    return "baseline" if view.row.model == "none" else ""
+    return "baseline" if view.row.is_baseline else ""
 
 
 def _configuration(task: TaskView, view: RowView, field: Any) -> list[str]:

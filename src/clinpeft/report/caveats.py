@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 
 from clinpeft.data.card import Card
+from clinpeft.data.summary import suspicions
 from clinpeft.frozen import fingerprint
 from clinpeft.metrics.base import METRICS
 from clinpeft.report.configurations import Configuration
@@ -41,6 +42,7 @@ def caveats(
         *_stopped_early(runs),
         *_undefined(configurations, rows),
         *_folds(configurations),
+        *_suspicious(cards),
         *_truncated(configurations),
         *_contaminated(configurations, cards),
         *_mixed(configurations),
@@ -75,7 +77,7 @@ def grave_caveats(cards: Mapping[str, Card]) -> Iterator[str]:
             yield (
                 f"{task}: entities are counted over word pieces, as in the publication that paper mode repeats. The "
                 "scores depend on the model's tokenizer: compare them with that publication only, not with each other, "
-                "nor with the baselines, which count words."
+                "nor with the baselines without a model, which count words."
             )
 
 
@@ -116,7 +118,7 @@ def _paper_mode(loaded: Sequence[LoadedStudy], cards: Mapping[str, Card]) -> Ite
 
 
 def _one_seed(rows: Sequence[ResultRow]) -> Iterator[str]:
-    trained = [row for row in rows if row.model != "none" and row.mean is not None]
+    trained = [row for row in rows if not row.is_baseline and row.mean is not None]
     if trained and all(row.num_seeds == 1 for row in trained):
         yield (
             "One seed only: training again with another seed can move a score by more than the differences shown. Add "
@@ -237,6 +239,11 @@ def _truncated(configurations: Sequence[Configuration]) -> Iterator[str]:
             f"{task}: up to {percent(max(models.values()))} of a split's texts are longer than the {what} that "
             f"{listed(models)} {'was' if len(models) == 1 else 'were'} given; the rest was not read."
         )
+
+
+def _suspicious(cards: Mapping[str, Card]) -> Iterator[str]:
+    for task, card in cards.items():
+        yield from (f"{task}: {sentence}." for sentence in suspicions(card))
 
 
 def _contaminated(configurations: Sequence[Configuration], cards: Mapping[str, Card]) -> Iterator[str]:

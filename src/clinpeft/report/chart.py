@@ -1,288 +1,220 @@
-"""Quality against cost as an inline SVG: means with intervals, the Pareto front, names where there is room.
+"""Quality against cost as a Plotly figure: colour is the model, shape the method; the Pareto front is a step line.
 
-Colours come from the page's style sheet (classes `c0` to `c6` by model, `c-none` for baselines); the shape tells the
-method. Nothing is drawn that a screen reader needs: the table beside it holds the same numbers.
+The figure is plain JSON. Under `costs` it names the costs that can stand on its axis, and under `others` what changes
+in its data and layout for each of them but the first. Colours are the page's own (`var(--c0)`), put in when drawn.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil, cos, floor, log10, pi, sin
+from itertools import groupby
+from math import log10
+from typing import Any
 
-from markupsafe import Markup, escape
+from markupsafe import escape
 
-from clinpeft.report.results import MORE_IS_BETTER
-from clinpeft.report.wording import COST_WORDS, cost
+from clinpeft.report.axes import cost_axis, rounded
+from clinpeft.report.marks import NUM_COLOURS
+from clinpeft.report.results import MORE_IS_BETTER, CostSummary
+from clinpeft.report.wording import COST_WORDS, cost, percent, spread
 from clinpeft.spec import CostField
 
-NUM_COLOURS = 7
-BASELINE_SHAPE = 7
-"""Shapes below it are for methods."""
-LOG_FROM = 8.0
-"""A cost axis is logarithmic when the largest is more than so many times the smallest."""
-SECONDS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 18000, 36000, 86400, 172800, 432000, 864000)
+SYMBOLS = (
+    *("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "hexagon2"),
+    *("triangle-left", "triangle-right", "hourglass", "star"),
+)
+"""Plotly's names for the shapes of `marks.symbol`."""
 
 
 @dataclass(frozen=True)
 class ChartPoint:
     """One configuration in the chart."""
 
+    model: str
+    method: str
     name: str
     """For its label."""
-    tooltip: str
+    details: tuple[str, ...]
+    """Lines of the text that is shown when it is pointed at, costs left out."""
     mean: float
     low: float | None
     high: float | None
-    cost: float
+    costs: Mapping[CostField, CostSummary]
+    """Those that may be compared with the other points'; each has a mean."""
+    on_front: frozenset[CostField]
+    """Against which costs it is on the front."""
+    front_probability: float | None
+    """Against the first cost."""
     colour: int | None
     """None for a baseline."""
     shape: int
-    is_on_front: bool
     is_choice: bool
 
+    @property
+    def owner(self) -> dict[str, str]:
+        """What the legend switches it by."""
+        return {"model": self.model, "method": self.method}
 
-Box = tuple[float, float, float, float]
-"""Left, top, right and bottom in pixels."""
-
-
-@dataclass(frozen=True)
-class _Spot:
-    """A place for a name."""
-
-    box: Box
-    baseline: float
-    is_left: bool
-    """Left of its mark, and set flush right."""
+    def cost(self, field: CostField) -> float | None:
+        """The mean, rounded; None where it may not be compared."""
+        mean = self.costs[field].mean if field in self.costs else None
+        return None if mean is None else rounded(mean)
 
 
-@dataclass(frozen=True)
-class Scale:
-    """From values to pixels."""
+def chart(points: Sequence[ChartPoint], fields: Sequence[CostField], metric: str) -> dict[str, Any]:
+    """The figure of one point or more against the first of `fields`, and what it takes to show the others.
 
-    start: float
-    end: float
-    first_pixel: float
-    last_pixel: float
-    is_log: bool = False
-
-    def __call__(self, value: float) -> float:
-        start, end, value = (log10(x) if self.is_log else x for x in (self.start, self.end, value))
-        return self.first_pixel + (value - start) / (end - start) * (self.last_pixel - self.first_pixel)
-
-
-def chart(points: Sequence[ChartPoint], field: CostField, metric: str, *, width: int, height: int) -> Markup:
-    """The SVG, `width` by `height` CSS pixels at its natural size; empty text when there are no points."""
-    if not points:
-        return Markup("")
-    left, right, top, bottom = 48, 14, 26, 42
-    ends = [end for point in points for end in (point.low, point.high, point.mean) if end is not None]
-    y_ticks = linear_ticks(min(ends), max(ends), 5 if height < 360 else 6)
-    x_scale = _cost_scale([point.cost for point in points], left, width - right)
-    y_scale = Scale(y_ticks[0], y_ticks[-1], height - bottom, top)
-    x_ticks = _cost_ticks(x_scale, field, max(3, width // 110))
-    parts = [
-        *_axes(x_scale, y_scale, x_ticks, y_ticks, field, metric, width, height),
-        _front_line(points, x_scale, y_scale, field, width - right),
-        *(_mark(point, x_scale(point.cost), y_scale) for point in sorted(points, key=lambda point: point.is_on_front)),
-        *_labels(points, x_scale, y_scale, left, width - right, top),
-    ]
-    label = escape(f"{metric} against {COST_WORDS[field]}; the table below holds the numbers")
-    start = f'<svg class="chart" viewBox="0 0 {width} {height}" width="{width}" role="img" aria-label="{label}">'
-    return Markup(f"{start}{''.join(parts)}</svg>")
-
-
-def symbol(shape: int, colour: int | None, x: float = 8, y: float = 8, size: float = 5) -> Markup:
-    """The mark of a method (shape) and model (colour) as an SVG path around (x, y)."""
-    shape = shape if shape == BASELINE_SHAPE else shape % BASELINE_SHAPE
-    steps = "L".join(f"{x + dx:.1f} {y + dy:.1f}" for dx, dy in _outline(shape, size))
-    if shape == 0:
-        return Markup(f'<circle class="mark {_colour(colour)}" cx="{x:.1f}" cy="{y:.1f}" r="{size:.1f}"/>')
-    return Markup(f'<path class="mark {_colour(colour)}" d="M{steps}Z"/>')
-
-
-def forest(
-    low: float | None,
-    high: float | None,
-    mean: float | None,
-    seeds: Sequence[float],
-    start: float,
-    end: float,
-    colour: int | None,
-) -> Markup:
-    """A row's interval (bar), mean (tick) and seeds (dots) on its table's scale; empty outside the scale."""
-    width, height = 124, 20
-    if mean is None or start == end or not start <= mean <= end:
-        return Markup("")
-    scale = Scale(start, end, 5, width - 5)
-    kind, middle = _colour(colour), height / 2
-    bar = ""
-    if low is not None and high is not None:
-        bar = f'<path class="bar {kind}" d="M{scale(low):.1f} {middle}H{scale(high):.1f}"/>'
-    dots = "".join(f'<circle class="seed {kind}" cx="{scale(seed):.1f}" cy="{middle}" r="2.4"/>' for seed in seeds)
-    tick = f'<path class="tick {kind}" d="M{scale(mean):.1f} 3V{height - 3}"/>'
-    svg = f'<svg class="forest" viewBox="0 0 {width} {height}" width="{width}" height="{height}" aria-hidden="true">'
-    track = f'<path class="track" d="M2 {middle}H{width - 2}"/>'
-    return Markup(f"{svg}{track}{bar}{tick}{dots}</svg>")
-
-
-def _axes(
-    x_scale: Scale,
-    y_scale: Scale,
-    x_ticks: Sequence[float],
-    y_ticks: Sequence[float],
-    field: CostField,
-    metric: str,
-    width: int,
-    height: int,
-) -> list[str]:
-    floor_y, left, right = y_scale.first_pixel, x_scale.first_pixel, x_scale.last_pixel
-    digits = max(0, ceil(-log10(y_ticks[1] - y_ticks[0]) - 1e-9))
-    parts = []
-    for tick in y_ticks:
-        y = y_scale(tick)
-        parts.append(f'<path class="grid" d="M{left:.1f} {y:.1f}H{right:.1f}"/>')
-        parts.append(f'<text class="tick-text end" x="{left - 7:.1f}" y="{y + 4:.1f}">{tick + 0.0:.{digits}f}</text>')
-    for tick in x_ticks:
-        x = x_scale(tick)
-        parts.append(f'<path class="axis" d="M{x:.1f} {floor_y:.1f}v5"/>')
-        parts.append(
-            f'<text class="tick-text middle" x="{x:.1f}" y="{floor_y + 18:.1f}">{escape(_tick(field, tick))}</text>'
-        )
-    parts.append(f'<path class="axis" d="M{left:.1f} {floor_y:.1f}H{right:.1f}"/>')
-    words = COST_WORDS[field] + (" (log scale)" if x_scale.is_log else "")
-    parts.append(f'<text class="axis-text" x="4" y="14">{escape(metric)}</text>')
-    parts.append(f'<text class="axis-text end" x="{right:.1f}" y="{height - 5}">{escape(words)}</text>')
-    return parts
-
-
-def _mark(point: ChartPoint, x: float, y_scale: Scale) -> str:
-    y, whisker = y_scale(point.mean), ""
-    if point.low is not None and point.high is not None:
-        low, high = y_scale(point.low), y_scale(point.high)
-        whisker = (
-            f'<path class="whisker {_colour(point.colour)}" '
-            f'd="M{x:.1f} {low:.1f}V{high:.1f}M{x - 3:.1f} {low:.1f}h6M{x - 3:.1f} {high:.1f}h6"/>'
-        )
-    ring = f'<circle class="ring" cx="{x:.1f}" cy="{y:.1f}" r="11"/>' if point.is_choice else ""
-    kind = "point" if point.is_on_front or point.is_choice else "point behind"
-    mark = symbol(point.shape, point.colour, x, y, 6 if point.is_on_front else 5)
-    return f'<g class="{kind}"><title>{escape(point.tooltip)}</title>{whisker}{ring}{mark}</g>'
-
-
-def _front_line(points: Sequence[ChartPoint], x_scale: Scale, y_scale: Scale, field: CostField, edge: float) -> str:
-    """What can be had at most for a cost: a staircase through the front, on to the edge where cost is no object."""
-    on_front = sorted((point for point in points if point.is_on_front), key=lambda point: (point.cost, point.mean))
-    if field in MORE_IS_BETTER:
-        on_front.reverse()
-        edge = x_scale.first_pixel
-    if not on_front:
-        return ""
-    steps = "".join(f"H{x_scale(point.cost):.1f}V{y_scale(point.mean):.1f}" for point in on_front[1:])
-    start = f"M{x_scale(on_front[0].cost):.1f} {y_scale(on_front[0].mean):.1f}"
-    return f'<path class="front" d="{start}{steps}H{edge:.1f}"/>'
-
-
-def _labels(
-    points: Sequence[ChartPoint], x_scale: Scale, y_scale: Scale, left: float, right: float, top: float
-) -> list[str]:
-    """Names of the points on the front where they touch no mark and no other name; the choice has its name always."""
-    places = [(x_scale(point.cost), y_scale(point.mean)) for point in points]
-    taken = [(x - 10, y - 10, x + 10, y + 10) for x, y in places]
-    named = [
-        (point, place) for point, place in zip(points, places, strict=True) if point.is_on_front or point.is_choice
-    ]
-    parts = []
-    for point, (x, y) in sorted(named, key=lambda item: (not item[0].is_choice, item[1])):
-        spots = _spots(point, x, y, left, right)
-        inside = [spot for spot in spots if _inside(spot.box, (left, top - 8, right, y_scale.first_pixel))]
-        free = [spot for spot in inside if not any(_overlap(spot.box, other) for other in taken)]
-        for spot in free[:1] or (spots[-1:] if point.is_choice else []):
-            taken.append(spot.box)
-            kind = f"{'name strong' if point.is_choice else 'name'}{' end' if spot.is_left else ''}"
-            text_x = spot.box[2] if spot.is_left else spot.box[0]
-            parts.append(f'<text class="{kind}" x="{text_x:.1f}" y="{spot.baseline:.1f}">{escape(point.name)}</text>')
-    return parts
-
-
-def _spots(point: ChartPoint, x: float, y: float, left: float, right: float) -> list[_Spot]:
-    """Where a name may stand: beside its mark, right or left, and for the choice also well above or below it."""
-    width, gap = 6.6 * len(point.name) + 4, 15 if point.is_choice else 12
-    middle = min(max(x - width / 2, left), right - width)
-    near = [(start, shift, start < x) for start in (x + gap, x - gap - width) for shift in (-6, 14)]
-    far = [(middle, shift, False) for shift in (gap + 26, -gap - 18)] if point.is_choice else []
-    return [
-        _Spot((start, y + shift - 11, start + width, y + shift + 3), y + shift, is_left)
-        for start, shift, is_left in near + far
-    ]
-
-
-def _inside(box: Box, frame: Box) -> bool:
-    return box[0] >= frame[0] and box[1] >= frame[1] and box[2] <= frame[2] and box[3] <= frame[3]
-
-
-def _overlap(one: Box, other: Box) -> bool:
-    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
-
-
-def _cost_scale(costs: Sequence[float], first: float, last: float) -> Scale:
-    low, high = min(costs), max(costs)
-    if low > 0 and high / low > LOG_FROM:
-        room = (high / low) ** 0.06
-        return Scale(low / room, high * room, first, last, is_log=True)
-    return Scale(0, high * 1.08 or 1, first, last)
-
-
-def _cost_ticks(scale: Scale, field: CostField, most: int) -> list[float]:
-    """Round numbers within the scale, at most `most`; seconds in steps of the clock."""
-    if not scale.is_log:
-        steps = [step for step in SECONDS if scale.end / step <= most] if field.endswith("_seconds") else []
-        if steps and scale.end > 1:
-            return [float(tick) for tick in range(0, floor(scale.end) + 1, steps[0])]
-        return [tick for tick in linear_ticks(0, scale.end, most) if tick <= scale.end]
-    powers = range(floor(log10(scale.start)), ceil(log10(scale.end)) + 1)
-    ticks = [float(f"{digit}e{power}") for power in powers for digit in (1, 2, 5)]
-    if field.endswith("_seconds"):
-        ticks = [tick for tick in ticks if tick < 1] + [float(second) for second in SECONDS]
-    ticks = [tick for tick in ticks if scale.start <= tick <= scale.end]
-    return ticks[:: ceil(len(ticks) / most)] if ticks else []
-
-
-def linear_ticks(low: float, high: float, most: int) -> list[float]:
-    """Round numbers from at or below `low` to at or above `high`."""
-    if low == high:
-        low, high = low - 0.05, high + 0.05
-    rough = (high - low) / most
-    power = 10.0 ** floor(log10(rough))
-    step = next(digit * power for digit in (1, 2, 5, 10) if digit * power >= rough * 0.999)
-    first, last = floor(low / step + 1e-9), ceil(high / step - 1e-9)
-    return [round(tick * step, 12) for tick in range(first, last + 1)]
-
-
-def _tick(field: CostField, value: float) -> str:
-    if not field.endswith("_seconds") or value < 60:
-        return f"{value:g} s" if field.endswith("_seconds") and value >= 1 else cost(field, value)
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if value % size == 0:
-            return f"{value // size:.0f} {unit}"
-    return cost(field, value)
-
-
-def _outline(shape: int, size: float) -> list[tuple[float, float]]:
-    """Corners of a mark: 1 square, 2 triangle, 3 diamond, 4 triangle upside down, 5 plus, 6 hexagon, 7 star."""
-    s, t = size, size * 0.38
-    star = [(s * r * sin(k * pi / 5), -s * r * cos(k * pi / 5)) for k in range(10) for r in ((1.35, 0.58)[k % 2],)]
+    Each field has a cost of one point at least. Traces: the front, one for each model and method, and the ring around
+    the choice (empty without one). Annotations: the names of what is on the front, to be placed where there is room.
+    """
+    points = sorted(points, key=lambda point: (point.model, point.method, point.name))
+    groups = [list(group) for _, group in groupby(points, key=lambda point: (point.model, point.method))]
+    still = [_FRONT, *map(_group, groups), _ring(points)]
+    first, *others = (_against(points, groups, field, is_first=field == fields[0]) for field in fields)
     return {
-        0: [],
-        1: [(-s * 0.9, -s * 0.9), (s * 0.9, -s * 0.9), (s * 0.9, s * 0.9), (-s * 0.9, s * 0.9)],
-        2: [(0, -s * 1.15), (s * 1.1, s * 0.8), (-s * 1.1, s * 0.8)],
-        3: [(0, -s * 1.25), (s * 1.25, 0), (0, s * 1.25), (-s * 1.25, 0)],
-        4: [(0, s * 1.15), (s * 1.1, -s * 0.8), (-s * 1.1, -s * 0.8)],
-        5: [(-t, -s), (t, -s), (t, -t), (s, -t), (s, t), (t, t), (t, s), (-t, s), (-t, t), (-s, t), (-s, -t), (-t, -t)],
-        6: [(-s, 0), (-s / 2, -s), (s / 2, -s), (s, 0), (s / 2, s), (-s / 2, s)],
-        BASELINE_SHAPE: star,
-    }[shape]
+        "data": [{**fixed, **moving} for fixed, moving in zip(still, first["data"], strict=True)],
+        "layout": {**first["layout"], "yaxis": {"range": _quality_range(points), "title": {"text": metric}}},
+        "costs": [COST_WORDS[field] for field in fields],
+        "others": others,
+    }
+
+
+_FRONT = {
+    "type": "scatter",
+    "mode": "lines",
+    "line": {"shape": "hv", "color": "var(--accent)", "dash": "dash", "width": 1.6},
+    "hoverinfo": "skip",
+}
+
+
+def _group(points: Sequence[ChartPoint]) -> dict[str, Any]:
+    """What stays of a model and method whatever the cost."""
+    found: dict[str, Any] = {
+        "type": "scatter",
+        "mode": "markers",
+        "meta": points[0].owner,
+        "y": [rounded(point.mean) for point in points],
+        "text": ["<br>".join(escape(line) for line in (point.name, *point.details)) for point in points],
+        "hovertemplate": "%{text}<br>%{customdata}<extra></extra>",
+    }
+    if any(point.low is not None for point in points):
+        ends = [(point.mean, point.low, point.high) for point in points]
+        found["error_y"] = _whiskers(ends, points[0])
+    return found
+
+
+def _ring(points: Sequence[ChartPoint]) -> dict[str, Any]:
+    chosen = [point for point in points if point.is_choice]
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "meta": chosen[0].owner if chosen else {},
+        "y": [rounded(point.mean) for point in chosen],
+        "marker": {"symbol": "circle-open", "size": 22, "color": "var(--accent)", "line": {"width": 2.2}},
+        "hoverinfo": "skip",
+    }
+
+
+def _against(
+    points: Sequence[ChartPoint], groups: Sequence[Sequence[ChartPoint]], field: CostField, *, is_first: bool
+) -> dict[str, Any]:
+    """What belongs to one cost: places, fronts and the axis."""
+    known = [point.costs[field] for point in points if field in point.costs]
+    ends = [end for each in known for end in (each.mean, each.low, each.high) if end is not None]
+    axis = cost_axis(ends, field)
+    return {
+        "data": [
+            _steps(points, field, axis),
+            *(_placed(group, field, is_first) for group in groups),
+            {"x": [point.cost(field) for point in points if point.is_choice]},
+        ],
+        "layout": {"xaxis": axis, "annotations": _names(points, field, axis["type"] == "log")},
+    }
+
+
+def _names(points: Sequence[ChartPoint], field: CostField, is_log: bool) -> list[dict[str, Any]]:
+    """Of what is on the front and of the choice; on a logarithmic axis an annotation stands at a power of ten."""
+    return [
+        {
+            "x": rounded(log10(value)) if is_log else value,
+            "y": rounded(point.mean),
+            "text": str(escape(point.name)),
+            "owner": point.owner,
+            "is_choice": point.is_choice,
+        }
+        for point in points
+        if (value := point.cost(field)) is not None and (field in point.on_front or point.is_choice)
+    ]
+
+
+def _steps(points: Sequence[ChartPoint], field: CostField, axis: Mapping[str, Any]) -> dict[str, Any]:
+    """What can be had at most for a cost: through the front, on to the edge where cost is no object."""
+    front = [
+        (value, rounded(point.mean)) for point in points if field in point.on_front and (value := point.cost(field))
+    ]
+    front.sort(reverse=field in MORE_IS_BETTER)
+    if not front:
+        return {"x": [], "y": []}
+    edge = axis["range"][0 if field in MORE_IS_BETTER else 1]
+    edge = rounded(10**edge) if axis["type"] == "log" else edge
+    return {"x": [*(x for x, _ in front), edge], "y": [*(y for _, y in front), front[-1][1]]}
+
+
+def _placed(points: Sequence[ChartPoint], field: CostField, is_first: bool) -> dict[str, Any]:
+    shape, colour = points[0].shape, points[0].colour
+    stands_out = [field in point.on_front or point.is_choice for point in points]
+    found: dict[str, Any] = {
+        "x": [point.cost(field) for point in points],
+        "customdata": [_cost_in_words(point, field, is_first) for point in points],
+        "marker": {
+            "symbol": SYMBOLS[shape],
+            "color": _colour(colour),
+            "size": [12 if out else 10 for out in stands_out],
+            "opacity": [1 if out else 0.5 for out in stands_out],
+            "line": {"color": "var(--card)", "width": 1.2},
+        },
+    }
+    costs = [point.costs.get(field) for point in points]
+    if any(each is not None and each.low is not None for each in costs):
+        found["error_x"] = _whiskers([(e.mean, e.low, e.high) if e else (None, None, None) for e in costs], points[0])
+    return found
+
+
+def _whiskers(ends: Sequence[tuple[float | None, float | None, float | None]], point: ChartPoint) -> dict[str, Any]:
+    """Plotly's error bars of means with their lowest and highest; of length 0 where there are none."""
+
+    def length(start: float | None, end: float | None) -> float:
+        return 0.0 if start is None or end is None else rounded(end - start)
+
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [length(mean, high) for mean, _, high in ends],
+        "arrayminus": [length(low, mean) for mean, low, _ in ends],
+        "color": _colour(point.colour) + "66",
+        "thickness": 1.3,
+        "width": 2.5,
+    }
+
+
+def _cost_in_words(point: ChartPoint, field: CostField, is_first: bool) -> str:
+    if field not in point.costs:
+        return ""
+    summary = point.costs[field]
+    between = spread(field, summary)
+    line = f"{COST_WORDS[field]} {cost(field, summary.mean)}{f' ({between})' if between else ''}"
+    if is_first and point.front_probability is not None:
+        line += f"<br>on the front in {percent(point.front_probability)} of draws"
+    return line
+
+
+def _quality_range(points: Sequence[ChartPoint]) -> list[float]:
+    ends = [end for point in points for end in (point.low, point.high, point.mean) if end is not None]
+    low, high = min(ends), max(ends)
+    room = 0.06 * (high - low) or 0.05
+    return [rounded(low - room), rounded(high + room)]
 
 
 def _colour(colour: int | None) -> str:
-    return "c-none" if colour is None else f"c{colour % NUM_COLOURS}"
+    return "var(--grey)" if colour is None else f"var(--c{colour % NUM_COLOURS})"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev
 
 from markupsafe import Markup
 
@@ -15,15 +14,13 @@ from clinpeft.report.contrasts import Contrast
 from clinpeft.report.evaluation import Judged, TaskEvaluation
 from clinpeft.report.learning import Learning, learning
 from clinpeft.report.load import LoadedRun
-from clinpeft.report.plots import calibration_plot, net_benefit_plot, precision_recall_plot, svg
+from clinpeft.report.plots import calibration_plot, drawn, net_benefit_plot, precision_recall_plot
 from clinpeft.report.results import ResultRow
 from clinpeft.report.wording import BASELINE_WORDS, configuration, percent, score
 
 MOST_DUELS = 12
 """Configurations in the table of who beats whom."""
 ROLES = {"choice": "recommended", "runner_up": "runner-up", "baseline": "baseline"}
-LEAST_FOR_IQM = 4
-"""Seeds; with fewer the middle half is the mean."""
 
 
 @dataclass(frozen=True)
@@ -114,32 +111,8 @@ def closer(
     )
 
 
-def iqm(values: Sequence[float | None]) -> float | None:
-    """The interquartile mean over seeds: the mean of the middle half, whose ends count in part (Agarwal et al. 2021,
-    arXiv:2108.13264). None with fewer than four.
-
-    >>> iqm([0.1, 0.5, 0.7, 0.9])
-    0.6
-    """
-    known = sorted(value for value in values if value is not None)
-    if len(known) < LEAST_FOR_IQM:
-        return None
-    quarter = len(known) / 4
-    weights = [
-        max(0.0, min(place + 1, len(known) - quarter) - max(float(place), quarter)) for place in range(len(known))
-    ]
-    return sum(weight * value for weight, value in zip(weights, known, strict=True)) / sum(weights)
-
-
-def spread_of_seeds(values: Sequence[float | None]) -> float | None:
-    """Standard deviation over the seeds that gave a value; None with one."""
-    known = [value for value in values if value is not None]
-    return stdev(known, fmean(known)) if len(known) > 1 else None
-
-
 def _name(item: Judged) -> str:
-    label = BASELINE_WORDS.get(item.method, item.method) if item.model == "none" else item.method
-    return configuration(item.model, label)
+    return configuration(item.model, BASELINE_WORDS.get(item.method, item.method))
 
 
 def _duels(
@@ -165,11 +138,11 @@ def _duel(held: Contrast, row: ResultRow, other: ResultRow) -> Duel | None:
 def _plots(choice: Judged) -> list[tuple[str, list[Markup]]]:
     found: dict[str, list[Markup]] = {}
     for calibration in choice.calibration:
-        found.setdefault(calibration.label, []).append(svg(calibration_plot(calibration)))
+        found.setdefault(calibration.label, []).append(drawn(calibration_plot(calibration)))
     for curve in choice.precision_recall:
-        found.setdefault(curve.label, []).append(svg(precision_recall_plot(curve)))
+        found.setdefault(curve.label, []).append(drawn(precision_recall_plot(curve)))
     for benefit in choice.net_benefit:
-        found.setdefault(benefit.label, []).append(svg(net_benefit_plot(benefit)))
+        found.setdefault(benefit.label, []).append(drawn(net_benefit_plot(benefit)))
     return list(found.items())
 
 

@@ -138,7 +138,7 @@ def _distinctions(runs: Sequence[LoadedRun]) -> dict[tuple[str, str, str], set[s
 
 def _options(run: LoadedRun, distinct: set[str]) -> dict[str, Scalar]:
     spec = run.record.spec
-    rate = {} if spec.model == "none" else {"learning_rate": spec.train.learning_rate}
+    rate = {} if spec.is_baseline else {"learning_rate": spec.train.learning_rate}
     extra = {key: value for key, value in _everything(run).items() if key in distinct}
     return {**spec.method.options, **rate, **extra}
 
@@ -208,9 +208,9 @@ def is_higher_better(metric: str) -> bool:
         return True
 
 
-def _place(configuration: Configuration, tasks: list[str]) -> tuple[int, str, bool, str, str, str]:
+def _place(configuration: Configuration, tasks: list[str]) -> tuple[int, str, bool, bool, str, str, str]:
     spec = configuration.spec
     task = tasks.index(spec.task) if spec.task in tasks else len(tasks)
     subset = fingerprint(spec.train.subset) if spec.train.subset else ""
     rest = fingerprint([configuration.options, subset])
-    return task, spec.task, spec.model != "none", spec.model, spec.method.name, rest
+    return task, spec.task, not spec.is_baseline, spec.model != "none", spec.model, spec.method.name, rest

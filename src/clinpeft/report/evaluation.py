@@ -24,7 +24,8 @@ from clinpeft.metrics.subgroups import Subgroup
 from clinpeft.report.configurations import Configuration
 from clinpeft.report.folds import pooled_with_groups
 from clinpeft.report.load import LoadedRun
-from clinpeft.report.results import Choice, Recommendation
+from clinpeft.report.results import Choice, Recommendation, Results
+from clinpeft.report.seeds import MiddleHalf, middle_half
 
 if TYPE_CHECKING:
     from clinpeft.metrics.base import Predictions
@@ -71,6 +72,8 @@ class TaskEvaluation(Frozen):
     metric: str
     judged: tuple[Judged, ...]
     """Empty where predictions are not kept or nothing is recommended."""
+    seeds: tuple[MiddleHalf, ...] = ()
+    """Of every configuration, on validation."""
 
     @property
     def choice(self) -> Judged | None:
@@ -105,12 +108,12 @@ class _Read:
 
 
 def evaluate(
-    recommendations: Sequence[Recommendation],
+    results: Results,
     found: Sequence[Configuration],
     alert_rate: float = ALERT_RATE,
     prevalence: float | None = None,
 ) -> Evaluation:
-    """The evaluation of what is recommended, task by task.
+    """The evaluation of what is recommended, task by task. found: the configurations of the results' rows.
 
     Raises BadInput for a rate or prevalence that does not lie between 0 and 1, and for predictions that cannot be read.
     """
@@ -118,14 +121,16 @@ def evaluate(
         if share is not None and not 0 < share < 1:
             raise BadInput(option, "does not lie between 0 and 1", f"for example {option} 0.1 for one in ten")
     tasks = []
-    for item in recommendations:
+    for item in results.recommendations:
         of_task = [configuration for configuration in found if configuration.spec.task == item.task]
         judged = [
             _judged(role, configuration, run, item.metric, alert_rate)
             for role, configuration, run in _asked(item, of_task)
         ]
         known = tuple(each for each in judged if each is not None)
-        tasks.append(TaskEvaluation(task=item.task, metric=item.metric, judged=known))
+        rows = [row for row in results.rows if (row.task, row.metric) == (item.task, item.metric)]
+        seeds = tuple(middle_half(row) for row in rows if row.split == "validation")
+        tasks.append(TaskEvaluation(task=item.task, metric=item.metric, judged=known, seeds=seeds))
     return Evaluation(alert_rate=alert_rate, prevalence=prevalence, tasks=tuple(tasks))
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from clinpeft.report.chart import NUM_COLOURS, linear_ticks
+from clinpeft.report.axes import linear_ticks
 from clinpeft.report.load import LoadedRun
-from clinpeft.report.plots import Line, Plot, svg
+from clinpeft.report.marks import NUM_COLOURS
+from clinpeft.report.plots import Line, Plot, drawn
 from clinpeft.runs.curves import read_curve
 
 MOST_LINES = NUM_COLOURS
@@ -49,8 +50,8 @@ def learning(found: Sequence[tuple[str, Sequence[LoadedRun]]]) -> Learning | Non
         title="Learning curves",
         x_title="optimiser steps",
         y_title=metric,
-        x_range=(0, max(step for line in lines for step, _ in line.points)),
+        x_range=(0, 1.02 * max(step for line in lines for step, _ in line.points)),
         y_range=(ends[0], ends[-1]),
         lines=tuple(lines),
     )
-    return Learning(svg(plot, 560, 320), [(line.name, place) for place, line in enumerate(lines)], metric)
+    return Learning(drawn(plot, "wide"), [(line.name, place) for place, line in enumerate(lines)], metric)

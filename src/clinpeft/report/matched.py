@@ -30,7 +30,7 @@ def matched(rows: Sequence[ResultRow]) -> list[Match]:
     rows: of one task, split and metric. Baselines and configurations without a score take no part; nor does a model
     of which fewer than two methods are alike.
     """
-    known = [row for row in rows if row.mean is not None and row.trainable_parameters and row.model != "none"]
+    known = [row for row in rows if row.mean is not None and row.trainable_parameters and not row.is_baseline]
     result = []
     for model in dict.fromkeys(row.model for row in known):
         own = [row for row in known if row.model == model]

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from clinpeft.data.card import SPLITS
 from clinpeft.record import Score
-from clinpeft.report.closer import iqm, spread_of_seeds
 from clinpeft.report.results import ResultRow
+from clinpeft.report.seeds import middle_half, spread_of_seeds
 from clinpeft.report.tables import Amount, Cell, Estimate, Table
 from clinpeft.report.view import Page, TaskView
 from clinpeft.report.wording import COST_WORDS, cost
@@ -77,7 +77,7 @@ def _seeds(task: TaskView) -> Table:
             *view.row.per_seed,
             *[None] * (most - len(view.row.per_seed)),
             view.row.mean,
-            iqm(view.row.per_seed),
+            _middle(view.row),
             spread_of_seeds(view.row.per_seed),
             view.row.num_failed,
         )
@@ -86,6 +86,11 @@ def _seeds(task: TaskView) -> Table:
     seeds = tuple(f"seed {number + 1}" for number in range(most))
     columns = ("configuration", *seeds, "mean", "interquartile mean", "standard deviation", "failed")
     return Table(f"{task.name}-seeds", f"{task.metric} of every seed, {task.name}", columns, rows)
+
+
+def _middle(row: ResultRow) -> Estimate:
+    found = middle_half(row)
+    return Estimate(found.value, found.low, found.high)
 
 
 def _options(task: TaskView) -> Table:

@@ -10,7 +10,8 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from clinpeft.errors import BadInput
-from clinpeft.report.plots import Plot, ticks
+from clinpeft.report.axes import ticks
+from clinpeft.report.plots import Plot
 
 INK, SOFT, LINE, ACCENT, BAD = "#1c2126", "#5b656e", "#d5d0c8", "#0b6e6e", "#b3261e"
 MARGIN = 46

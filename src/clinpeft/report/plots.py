@@ -1,18 +1,22 @@
-"""Small line plots: what is drawn, apart from how; here as inline SVG, in the board's PDF by its own hand."""
+"""Line plots: what is drawn, apart from how; on the page by Plotly, in the board's PDF by its own hand."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil, log10
+from math import log10
+from typing import Any, Literal
 
 from markupsafe import Markup, escape
 
 from clinpeft.metrics.calibration import NUM_BARS, Calibration
 from clinpeft.metrics.net_benefit import DecisionCurve
 from clinpeft.metrics.precision_recall import PrecisionRecall
-from clinpeft.report.chart import Scale, linear_ticks
+from clinpeft.report.axes import rounded
 
+MOST_MARKERS = 24
+"""Points of a line that are marked one by one."""
 Points = tuple[tuple[float, float], ...]
 
 
@@ -41,6 +45,8 @@ class Plot:
     """Its lower and upper edge."""
     bars: tuple[float | None, ...] = ()
     """Heights from 0 to 1 over equal steps of x; None where a small count is hidden."""
+    is_log: bool = False
+    """Whether x is on a logarithmic scale; its ticks are then the first line's own values. On the page only."""
 
 
 def calibration_plot(found: Calibration) -> Plot:
@@ -56,7 +62,7 @@ def calibration_plot(found: Calibration) -> Plot:
         y_range=(0, 1),
         lines=(
             Line("model", _points(curve.predicted, curve.observed)),
-            Line("what they should be", ((0.0, 0.0), (1.0, 1.0)), is_reference=True),
+            Line("ideal", ((0.0, 0.0), (1.0, 1.0)), is_reference=True),
         ),
         band=(_points(curve.predicted, curve.low), _points(curve.predicted, curve.high)),
         bars=bars if len(bars) == NUM_BARS else (),
@@ -100,73 +106,121 @@ def net_benefit_plot(found: DecisionCurve) -> Plot:
     )
 
 
-def svg(plot: Plot, width: int = 370, height: int = 300) -> Markup:
-    """The plot in the page's colours; its title and lines are named for a screen reader, its numbers stand in
-    evaluation.json."""
-    left, right, top, bottom = 44, 10, 26, 40
-    x = Scale(*plot.x_range, left, width - right)
-    y = Scale(*plot.y_range, height - bottom, top)
-    parts = [*_frame(plot, x, y, width, height), *_bars(plot, x, y)]
-    if plot.band:
-        edge = [*plot.band[0], *reversed(plot.band[1])]
-        corners = "L".join(f"{x(a):.1f} {y(_within(b, plot.y_range)):.1f}" for a, b in edge)
-        parts.append(f'<path class="band" d="M{corners}Z"/>')
-    for line in plot.lines:
-        if line.points:
-            steps = "L".join(f"{x(a):.1f} {y(_within(b, plot.y_range)):.1f}" for a, b in line.points)
-            kind = "reference" if line.is_reference else "curve"
-            kind += "" if line.colour is None else f" c{line.colour}"
-            parts.append(f'<path class="{kind}" d="M{steps}"><title>{escape(line.name)}</title></path>')
+def figure(plot: Plot) -> dict[str, Any]:
+    """The plot as a Plotly figure in plain JSON; colours are the page's own (`var(--accent)`), put in when drawn."""
+    x_range = [rounded(log10(end) if plot.is_log else end) for end in plot.x_range]
+    x_axis: dict[str, Any] = {"range": x_range, "title": {"text": str(escape(plot.x_title))}}
+    if plot.is_log:
+        values = [x for x, _ in plot.lines[0].points]
+        x_axis |= {"type": "log", "tickvals": values, "ticktext": [f"{value:,g}" for value in values]}
+    y_axis = {"range": [rounded(end) for end in plot.y_range], "title": {"text": str(escape(plot.y_title))}}
+    lines = [line for line in plot.lines if line.points]
+    return {
+        "data": [*_band(plot), *(_line(line, plot) for line in lines)],
+        "layout": {
+            "xaxis": x_axis,
+            "yaxis": y_axis,
+            "shapes": _bars(plot),
+            "annotations": [_name(line, plot) for line in lines if line.is_reference],
+        },
+    }
+
+
+def drawn(plot: Plot, size: Literal["small", "wide"] = "small", *, is_titled: bool = False) -> Markup:
+    """The plot as it stands on the page, its title above it if asked for; title and lines are named for a screen
+    reader."""
     names = ", ".join(line.name for line in plot.lines)
-    label = escape(f"{plot.title}; {plot.y_title} against {plot.x_title}: {names}")
-    start = f'<svg class="plot" viewBox="0 0 {width} {height}" width="{width}" role="img" aria-label="{label}">'
-    return Markup(f"{start}{''.join(parts)}</svg>")
+    title = Markup('<p class="plot-title">{}</p>').format(plot.title) if is_titled else Markup("")
+    return title + embedded(figure(plot), f"{plot.title}; {plot.y_title} against {plot.x_title}: {names}", size)
 
 
-def ticks(ends: tuple[float, float], most: int = 5) -> tuple[list[float], int]:
-    """Round numbers within the ends, and how many digits they need."""
-    found = [tick for tick in linear_ticks(*ends, most) if ends[0] - 1e-9 <= tick <= ends[1] + 1e-9]
-    step = found[1] - found[0] if len(found) > 1 else 1.0
-    return found, max(0, ceil(-log10(step) - 1e-9))
+def embedded(content: Mapping[str, Any], label: str, size: Literal["small", "wide", "tall"]) -> Markup:
+    """A Plotly figure as the page's script finds it: data in a script element that is never run, keys sorted, the signs
+    that could end the element written as their numbers. label: what a screen reader says."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    for sign in "&<>":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    start = f'<div class="plot {size}" role="group" tabindex="0" aria-label="{escape(label)}">'
+    return Markup(f'{start}<script type="application/json">{text}</script></div>')
 
 
-def _frame(plot: Plot, x: Scale, y: Scale, width: int, height: int) -> list[str]:
-    floor, left, right = y.first_pixel, x.first_pixel, x.last_pixel
-    parts = []
-    y_ticks, digits = ticks(plot.y_range)
-    for tick in y_ticks:
-        parts.append(f'<path class="grid" d="M{left:.1f} {y(tick):.1f}H{right:.1f}"/>')
-        text = f"{tick + 0.0:.{digits}f}"
-        parts.append(f'<text class="tick-text end" x="{left - 6:.1f}" y="{y(tick) + 4:.1f}">{text}</text>')
-    x_ticks, digits = ticks(plot.x_range)
-    for tick in x_ticks:
-        text = f"{tick + 0.0:.{digits}f}"
-        parts.append(f'<text class="tick-text middle" x="{x(tick):.1f}" y="{floor + 16:.1f}">{text}</text>')
-    parts.append(f'<path class="axis" d="M{left:.1f} {floor:.1f}H{right:.1f}"/>')
-    parts.append(f'<text class="axis-text" x="4" y="14">{escape(plot.y_title)}</text>')
-    parts.append(f'<text class="axis-text end" x="{right:.1f}" y="{height - 6}">{escape(plot.x_title)}</text>')
-    return parts
-
-
-def _bars(plot: Plot, x: Scale, y: Scale) -> list[str]:
-    """At most a fifth as high as the plot; a hidden count is an empty box."""
-    if not plot.bars:
+def _band(plot: Plot) -> list[dict[str, Any]]:
+    if not plot.band:
         return []
-    step = (plot.x_range[1] - plot.x_range[0]) / len(plot.bars)
-    tall = (y.first_pixel - y.last_pixel) / 5
-    parts = []
-    for place, height in enumerate(plot.bars):
-        start, end = x(plot.x_range[0] + place * step) + 1, x(plot.x_range[0] + (place + 1) * step) - 1
-        if height == 0:
-            continue
-        kind, pixels = ("bar-hidden", 3.0) if height is None else ("bar-count", max(1.0, tall * height))
-        top = y.first_pixel - pixels
-        parts.append(f'<path class="{kind}" d="M{start:.1f} {y.first_pixel:.1f}V{top:.1f}H{end:.1f}v{pixels:.1f}Z"/>')
-    return parts
+    edge = [*plot.band[0], *reversed(plot.band[1])]
+    return [
+        {
+            "type": "scatter",
+            "mode": "lines",
+            **_coordinates(edge),
+            "fill": "toself",
+            "fillcolor": "var(--accent)2e",
+            "line": {"width": 0},
+            "hoverinfo": "skip",
+        }
+    ]
 
 
-def _within(value: float, ends: tuple[float, float]) -> float:
-    return min(max(value, ends[0]), ends[1])
+def _line(line: Line, plot: Plot) -> dict[str, Any]:
+    if line.is_reference:
+        look = {"color": "var(--grey)", "width": 1.3, "dash": "dash"}
+        return {"type": "scatter", "mode": "lines", **_coordinates(line.points), "line": look, "hoverinfo": "skip"}
+    colour = "var(--accent)" if line.colour is None else f"var(--c{line.colour})"
+    found: dict[str, Any] = {
+        "type": "scatter",
+        "mode": "lines+markers" if len(line.points) <= MOST_MARKERS else "lines",
+        **_coordinates(line.points),
+        "line": {"color": colour, "width": 2.2},
+        "marker": {"color": colour, "size": 6},
+        "hovertemplate": f"{escape(plot.x_title)} %{{x:,.4~g}}<br>{escape(plot.y_title)} %{{y:.3f}}<extra></extra>",
+    }
+    if sum(not other.is_reference for other in plot.lines) > 1:
+        found["hovertemplate"] = f"{escape(line.name)}<br>{found['hovertemplate']}"
+    if plot.band and len(plot.band[0]) == len(line.points):
+        ends = zip(plot.band[0], plot.band[1], strict=True)
+        found["customdata"] = [f"[{low:.3f}, {high:.3f}]" for (_, low), (_, high) in ends]
+        found["hovertemplate"] = found["hovertemplate"].replace("<extra>", " %{customdata}<extra>")
+    return found
+
+
+def _name(line: Line, plot: Plot) -> dict[str, Any]:
+    """A reference line's name at its end: above it, or below where it ends in the corner."""
+    x, y = line.points[-1]
+    is_at_edge = x > (plot.x_range[0] + plot.x_range[1]) / 2
+    is_on_top = y >= plot.y_range[1]
+    return {
+        "x": rounded(x),
+        "y": rounded(y),
+        "text": str(escape(line.name)),
+        "xanchor": "right" if is_at_edge else "left",
+        "yanchor": "top" if is_on_top else "bottom",
+        "yshift": -24 if is_on_top else 0,
+    }
+
+
+def _bars(plot: Plot) -> list[dict[str, Any]]:
+    """At most a fifth as high as the plot; a hidden count is an empty box."""
+    step = (plot.x_range[1] - plot.x_range[0]) / max(1, len(plot.bars))
+    floor, room = plot.y_range[0], step * 0.06
+    tall = (plot.y_range[1] - floor) / 5
+    return [
+        {
+            "type": "rect",
+            "layer": "below",
+            "x0": rounded(plot.x_range[0] + place * step + room),
+            "x1": rounded(plot.x_range[0] + (place + 1) * step - room),
+            "y0": rounded(floor),
+            "y1": rounded(floor + tall * (0.06 if height is None else max(0.02, height))),
+            "fillcolor": "rgba(0,0,0,0)" if height is None else "var(--grey)59",
+            "line": {"color": "var(--grey)", "width": 1 if height is None else 0},
+        }
+        for place, height in enumerate(plot.bars)
+        if height != 0
+    ]
+
+
+def _coordinates(points: Sequence[tuple[float, float]]) -> dict[str, list[float]]:
+    return {"x": [rounded(x) for x, _ in points], "y": [rounded(y) for _, y in points]}
 
 
 def _points(x: Sequence[float], y: Sequence[float]) -> Points:

@@ -76,7 +76,7 @@ def _candidates(rows: Sequence[ResultRow], task: str, select: Select) -> list[Re
     of_task = [row for row in rows if row.task == task and row.split == "validation"]
     chosen = [row for row in of_task if row.metric == select.metric]
     found = chosen or [row for row in of_task if row.metric == of_task[0].metric]
-    whole = [row for row in found if row.subset is None and row.model != "none"]
+    whole = [row for row in found if row.subset is None and not row.is_baseline]
     return [row for row in found if row.subset is None] if whole else found
 
 
@@ -206,7 +206,7 @@ class _Contest:
             self._take(task, choice, best),
             self._noise(choice, best, runner_up),
             self._price_of_limits(choice, best_of_all),
-            self._against_tfidf(choice, best),
+            self._against_baselines(choice, best),
             self._seeds(choice),
         ]
         return " ".join(clause for clause in clauses if clause)
@@ -250,23 +250,36 @@ class _Contest:
             f"{mean_and_interval(best_of_all)}."
         )
 
-    def _against_tfidf(self, choice: ResultRow, best: ResultRow) -> str:
-        if choice.model == "none":
-            return "" if best.model == "none" else "There is no evidence that a fine-tuned model does better here."
-        tfidf = next((row for row in self.scored if row.model == "none" and row.method == "tfidf-logistic"), None)
-        if tfidf is None:
-            return ""
-        other = f"{self.names[tfidf.runs]} ({mean_and_interval(tfidf)})"
-        if not self._leads(choice, tfidf):
-            return f"You have no evidence that it beats {other}."
-        return f"It beats {other} by {score(abs(difference(choice, tfidf).value))}."
+    def _against_baselines(self, choice: ResultRow, best: ResultRow) -> str:
+        """What the choice adds to counted words, and to its own model untuned."""
+        rivals = [row for row in self.scored if row.is_baseline and row.method != "majority"]
+        rivals = [row for row in rivals if row.subset == choice.subset]
+        others = [row for row in rivals if row.model in ("none", choice.model) and row is not choice]
+        if choice.is_baseline:
+            others = [] if choice.model == "none" else others
+            untuned = "" if best.is_baseline else "There is no evidence that a fine-tuned model does better here."
+            return " ".join(part for part in (untuned, self._against(choice, others)) if part)
+        return self._against(choice, others)
+
+    def _against(self, choice: ResultRow, others: Sequence[ResultRow]) -> str:
+        """`It beats A (…) by 0.021. You have no evidence that it beats B (…).`"""
+        beaten = [row for row in others if self._leads(choice, row)]
+        told = [f"{self._rival(row)} by {score(abs(difference(choice, row).value))}" for row in beaten]
+        left = [self._rival(row) for row in others if row not in beaten]
+        sentences = [f"It beats {' and '.join(told)}."] if told else []
+        sentences += [f"You have no evidence that it beats {' or '.join(left)}."] if left else []
+        return " ".join(sentences)
+
+    def _rival(self, row: ResultRow) -> str:
+        name = self.names[row.runs] if row.model == "none" else "the same model untuned"
+        return f"{name} ({mean_and_interval(row)})"
 
     def _seeds(self, choice: ResultRow) -> str:
         if choice.num_failed:
             return f"{choice.num_failed} of its {count(len(choice.per_seed), 'seed')} failed."
         return (
             "With one seed the spread between seeds is unknown."
-            if choice.num_seeds == 1 and choice.model != "none"
+            if choice.num_seeds == 1 and not choice.is_baseline
             else ""
         )
 

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
+from clinpeft.data.card import TELLS
 from clinpeft.files import write_atomic
+from clinpeft.prices.rates import Price
 from clinpeft.report import wording
 from clinpeft.report.aggregate import analyse, load
 from clinpeft.report.board import write_board
-from clinpeft.report.closer import iqm, spread_of_seeds
 from clinpeft.report.configurations import configurations, selected
 from clinpeft.report.evaluation import ALERT_RATE, evaluate
 from clinpeft.report.model_card import read_about, write_model_cards
 from clinpeft.report.page_tables import tables
 from clinpeft.report.pdf import require_reportlab
 from clinpeft.report.results import Results
+from clinpeft.report.seeds import middle_half, spread_of_seeds
 from clinpeft.report.tables import write_tables
 from clinpeft.report.view import Page, page
 from clinpeft.report.views import views
@@ -36,13 +39,16 @@ def write_report(
     tables_in: Path | None = None,
     for_board: bool = False,
     about: Path | None = None,
+    train_price: Price | None = None,
+    serve_price: Price | None = None,
 ) -> Path:
     """Write the report of one or more studies into folder `out`; returns the path of index.html.
 
     alert_rate: share of examples that may be flagged, for the threshold that is shown beside the chosen one;
     prevalence: how common the label is where the model is to be used, for the share of flags that would be right there;
     tables_in: a folder for every table as CSV and LaTeX; for_board: also `board-<task>.pdf`
-    of four pages and `model-card-<task>.{md,xml}`; about: answers for the card that only people know (YAML).
+    of four pages and `model-card-<task>.{md,xml}`; about: answers for the card that only people know (YAML);
+    prices: of an hour of training and of scoring, for the tables of money.
     Raises BadInput as `load`, `analyse` and `evaluate` do; each file appears whole or not at all.
     """
     if for_board:
@@ -51,12 +57,13 @@ def write_report(
     loaded = load(dirs)
     analysis = analyse(loaded, only)
     results = analysis.results
-    evaluation = evaluate(results.recommendations, configurations(selected(loaded, only or {})), alert_rate, prevalence)
+    found = configurations(selected(loaded, only or {}))
+    evaluation = evaluate(results, found, alert_rate, prevalence)
+    shown = page(loaded, results, only or {}, analysis.contrasts, evaluation)
+    shown = replace(shown, views=views(loaded, results, only, train_price=train_price, serve_price=serve_price))
     write_atomic(out / "results.json", results.to_json())
     write_atomic(out / "results.csv", results.to_csv())
     write_atomic(out / "evaluation.json", evaluation.to_json())
-    shown = page(loaded, results, only or {}, analysis.contrasts, evaluation)
-    shown = replace(shown, views=views(loaded, results, only))
     write_atomic(out / "index.html", html(shown))
     if tables_in is not None:
         write_tables(tables(shown), tables_in)
@@ -67,8 +74,8 @@ def write_report(
 
 
 def html(shown: Page) -> str:
-    """The page as one HTML text that loads nothing: styles, script and drawings are inside, and its security policy
-    lets nothing else run."""
+    """The page as one HTML text that loads nothing: styles, scripts and plots are inside, and its security policy lets
+    nothing else run. Plotly is in it, once, where there is something to draw."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -77,15 +84,32 @@ def html(shown: Page) -> str:
     environment = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.globals.update(wording=wording, iqm=iqm, spread_of_seeds=spread_of_seeds)
+    environment.globals.update(wording=wording, middle_half=middle_half, spread_of_seeds=spread_of_seeds, tells=TELLS)
+    library = plotly() if shown.has_plots else ""
+    scripts = [script, *([(HERE / "plots.js").read_text(encoding="utf-8")] if library else [])]
     template = environment.get_template("template.html.j2")
     return template.render(
         page=shown,
         style=Markup(style),
-        script=Markup(script),
-        style_hash=_policy_hash(style),
-        script_hash=_policy_hash(script),
+        scripts=[Markup(text) for text in scripts],
+        plotly=Markup(library),
+        foreign_styles=_foreign_styles(library),
+        style_hashes=[_policy_hash(text) for text in (style, *([""] if library else []))],
+        script_hashes=[_policy_hash(text) for text in (*scripts, library) if text],
     )
+
+
+def plotly() -> str:
+    """The script that draws the plots, of the installed plotly package."""
+    from importlib.resources import files
+
+    return files("plotly").joinpath("package_data", "plotly.min.js").read_text(encoding="utf-8")
+
+
+def _foreign_styles(script: str) -> list[str]:
+    """Ids under which Plotly's map library looks for its style sheet before it adds one, which the policy would refuse:
+    where an element has the id it adds none."""
+    return re.findall(r'getElementById\("([0-9a-f]{64})"\)', script)
 
 
 def summary_lines(results: Results) -> list[str]:

@@ -13,7 +13,7 @@ from pydantic import Field
 from clinpeft.errors import BadInput
 from clinpeft.frozen import Frozen
 from clinpeft.record import How, ReasonCode, Status
-from clinpeft.spec import CostField, Kind, Scalar, Subset
+from clinpeft.spec import BASELINES, CostField, Kind, Scalar, Subset
 
 COST_FIELDS: tuple[CostField, ...] = get_args(CostField)
 HARDWARE_FREE: frozenset[CostField] = frozenset({"flops", "adapter_bytes"})
@@ -61,9 +61,9 @@ class ResultRow(Frozen):
     task: str
     kind: Kind
     model: str
-    """`none` for a baseline."""
+    """`none` for a baseline that reads with none."""
     domain: str
-    """What the model was pre-trained on; `unknown` when nobody says, `none` for a baseline."""
+    """What the model was pre-trained on; `unknown` when nobody says, `none` without a model."""
     backbone_parameters: int | None
     method: str
     options: dict[str, Scalar]
@@ -93,6 +93,11 @@ class ResultRow(Frozen):
     """Chance of standing on the Pareto front of this metric against the study's cost."""
     runs: tuple[str, ...]
     """Ids of all runs, failed ones too, by seed and fold."""
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether nothing of a model was tuned."""
+        return self.method in BASELINES
 
     @property
     def quality(self) -> float | None:

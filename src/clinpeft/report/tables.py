@@ -1,28 +1,18 @@
-"""Tables as CSV (full precision, an interval in three columns) and LaTeX (as they read, booktabs)."""
+"""Tables as CSV (full precision, an interval in three columns) and LaTeX (as they read, report/latex.py)."""
 
 from __future__ import annotations
 
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from clinpeft.files import write_atomic
+from clinpeft.report.latex import latex_table
 from clinpeft.report.results import csv_cell
 from clinpeft.report.wording import NONE, interval, score
-
-LATEX = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"$<$",
-    ">": r"$>$",
-    **{sign: f"\\{sign}" for sign in "&%$#_"},
-}
 
 
 @dataclass(frozen=True)
@@ -71,23 +61,10 @@ class Table:
         return text.getvalue()
 
     def to_latex(self) -> str:
-        """A `table` for the package booktabs, numbers flush right."""
-        is_text = [any(isinstance(row[place], str) for row in self.rows) for place in range(len(self.columns))]
-        lines = [
-            r"\begin{table}",
-            r"\centering",
-            f"\\caption{{{latex(self.caption)}}}",
-            f"\\label{{tab:{self.name}}}",
-            f"\\begin{{tabular}}{{{''.join('l' if text else 'r' for text in is_text)}}}",
-            r"\toprule",
-            _line(latex(column) for column in self.columns),
-            r"\midrule",
-            *(_line(latex(cell_in_words(cell)) for cell in row) for row in self.rows),
-            r"\bottomrule",
-            r"\end{tabular}",
-            r"\end{table}",
-        ]
-        return "\n".join(lines) + "\n"
+        """Ready for a document with the packages booktabs and longtable."""
+        texts = [any(isinstance(row[place], str) for row in self.rows) for place in range(len(self.columns))]
+        rows = [[cell_in_words(cell) for cell in row] for row in self.rows]
+        return latex_table(file_name(self.name, set()), self.caption, self.columns, rows, texts)
 
 
 def write_tables(found: Sequence[Table], folder: Path) -> list[Path]:
@@ -100,15 +77,6 @@ def write_tables(found: Sequence[Table], folder: Path) -> list[Path]:
             paths.append(folder / f"{name}{ending}")
             write_atomic(paths[-1], text)
     return paths
-
-
-def latex(text: str) -> str:
-    """Text with every sign that LaTeX would take for a command escaped.
-
-    >>> latex("50 % of A_1 & {B}")
-    '50 \\\\% of A\\\\_1 \\\\& \\\\{B\\\\}'
-    """
-    return "".join(LATEX.get(sign, sign) for sign in " ".join(text.split()))
 
 
 def file_name(name: str, taken: set[str]) -> str:
@@ -140,7 +108,3 @@ def cell_in_words(cell: Cell) -> str:
     if isinstance(cell, float):
         return score(cell)
     return f"{cell:,}" if isinstance(cell, int) else cell
-
-
-def _line(cells: Iterator[str]) -> str:
-    return " & ".join(cells) + r" \\"

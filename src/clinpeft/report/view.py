@@ -1,8 +1,7 @@
-"""What the page shows, ready for the template: names resolved, runs matched, charts drawn. Holds no markup but SVG."""
+"""What the page shows, ready for the template: names resolved, runs matched, plots and marks made."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,18 +11,18 @@ from markupsafe import Markup
 
 from clinpeft.data.card import SPLITS, Card
 from clinpeft.errors import UnknownName
+from clinpeft.report.against_cost import against_cost, comparable, on_front
 from clinpeft.report.caveats import cards_of, grave_caveats
-from clinpeft.report.chart import BASELINE_SHAPE, ChartPoint, chart, forest, symbol
 from clinpeft.report.closer import Closer, closer
 from clinpeft.report.configurations import Configuration, configurations, selected
 from clinpeft.report.contrasts import Contrast
 from clinpeft.report.evaluation import Evaluation
 from clinpeft.report.load import LoadedRun, LoadedStudy
+from clinpeft.report.marks import BASELINE_SHAPE, forest, symbol
 from clinpeft.report.matched import Match, matched
-from clinpeft.report.pareto import front
-from clinpeft.report.results import HARDWARE_FREE, Recommendation, ResultRow, Results
+from clinpeft.report.results import Recommendation, ResultRow, Results
 from clinpeft.report.truncation import entities_lost, texts_cut
-from clinpeft.report.wording import configuration, cost, mean_and_interval, method_labels, suppressed
+from clinpeft.report.wording import configuration, method_labels, suppressed
 from clinpeft.spec import CostField, Select
 from clinpeft.strict_yaml import read_yaml
 
@@ -65,8 +64,8 @@ class TaskView:
     main_costs: list[CostField]
     """The study's cost, training time and peak memory."""
     cost_fields: list[CostField]
-    charts: list[Markup]
-    """Wide and narrow; empty when nothing can be drawn."""
+    chart: Markup
+    """Empty when nothing can be drawn."""
     floor: RowView | None
     """The baseline that always answers the most frequent class; drawn, it would squeeze everything else."""
     num_undrawn: int
@@ -118,6 +117,12 @@ class Page:
     views: tuple[View, ...] = ()
     """The study's own analyses, of those axes that it has."""
 
+    @property
+    def has_plots(self) -> bool:
+        """Whether there is anything for Plotly to draw."""
+        of_tasks = [part for task in self.tasks for part in (task.chart, task.closer.plots, task.closer.learning)]
+        return any(of_tasks) or any(view.plots for view in self.views)
+
     def concerning(self, task: str) -> list[str]:
         """The warnings about one task and those about no one task, grave ones first."""
         others = [f"{each.name}:" for each in self.tasks if each.name != task]
@@ -135,8 +140,9 @@ def page(
     runs = selected(loaded, only)
     found = configurations(runs)
     models = _numbered(row.model for row in results.rows if row.model != "none")
-    methods = _numbered(row.method for row in results.rows if row.model != "none")
-    methods |= {row.method: BASELINE_SHAPE for row in results.rows if row.model == "none"}
+    numbers = _numbered(row.method for row in results.rows if not row.is_baseline)
+    methods = {method: number % BASELINE_SHAPE for method, number in numbers.items()}
+    methods |= {row.method: BASELINE_SHAPE for row in results.rows if row.is_baseline}
     tasks = [
         _task(recommendation, results, found, loaded[0].study.select, models, methods, contrasts, evaluation)
         for recommendation in results.recommendations
@@ -178,12 +184,13 @@ def _task(
     of_task = [row for row in results.rows if row.task == name]
     mine = [configuration for configuration in found if configuration.spec.task == name]
     views = _rows(of_task, recommendation, select, models, methods)
-    drawn = _drawable([view.row for view in views], select.cost)
+    drawn = comparable([view.row for view in views], select.cost)
     floor = next((view for view in views if _is_floor(view.row)), None)
-    points = [_point(v, select.cost, models, methods) for v in views if v.row.runs in drawn and v is not floor]
+    shown = [view for view in views if view.row.runs in drawn and view is not floor]
+    cost_fields = list(dict.fromkeys(field for row in of_task for field in row.cost))
     card = next((configuration.card for configuration in mine if configuration.card), None)
     title, is_not = _registered(name)
-    used = {view.row.method for view in views if view.row.runs in drawn and view is not floor}
+    used = {view.row.method for view in shown}
     return TaskView(
         name=name,
         title=title,
@@ -197,12 +204,10 @@ def _task(
         ),
         has_test=any(view.test for view in views),
         main_costs=_main_costs(of_task, select.cost),
-        cost_fields=list(dict.fromkeys(field for row in of_task for field in row.cost)),
-        charts=[chart(points, select.cost, metric, width=w, height=h) for w, h in ((860, 430), (350, 380))]
-        if points
-        else [],
+        cost_fields=cost_fields,
+        chart=against_cost(views, floor, (select.cost, *cost_fields), models, methods),
         floor=floor,
-        num_undrawn=sum(view.row.mean is not None and view is not floor for view in views) - len(points),
+        num_undrawn=sum(view.row.mean is not None and view is not floor for view in views) - len(shown),
         models=[
             (model, symbol(0, models[model])) for model in models if any(view.row.model == model for view in views)
         ],
@@ -236,13 +241,12 @@ def _rows(
     metric, choice = recommendation.metric, recommendation.choice
     rows = [row for row in of_task if row.split == "validation" and row.metric == metric]
     labels = method_labels(rows)
-    comparable = _drawable(rows, select.cost)
-    points = [(row.quality, row.burden(select.cost)) if row.runs in comparable else (None, None) for row in rows]
+    at_front = on_front(rows, select.cost)
     spread = [row for row in rows if not _is_floor(row)] or rows
     ends = [end for row in spread for end in (row.low, row.high, row.mean, *row.per_seed) if end is not None]
     start, end = (min(ends), max(ends)) if ends else (0.0, 0.0)
     views = []
-    for row, label, is_on_front in zip(rows, labels, front(points), strict=True):
+    for row, label in zip(rows, labels, strict=True):
         colour = models.get(row.model)
         seeds = [seed for seed in row.per_seed if seed is not None]
         others: dict[tuple[str, str], ResultRow] = {
@@ -254,7 +258,7 @@ def _rows(
                 label=label,
                 name=configuration(row.model, label),
                 is_choice=choice is not None and choice.run in row.runs,
-                is_on_front=is_on_front,
+                is_on_front=row.runs in at_front,
                 symbol=symbol(methods[row.method], colour),
                 forest=forest(row.low, row.high, row.mean, seeds, start, end, colour),
                 test=others.get(("test", metric)),
@@ -271,34 +275,6 @@ def _is_floor(row: ResultRow) -> bool:
 def _main_costs(rows: Sequence[ResultRow], chosen: CostField) -> list[CostField]:
     has_gpu = any(row.cost["peak_device_bytes"].mean is not None for row in rows if "peak_device_bytes" in row.cost)
     return list(dict.fromkeys((chosen, "train_seconds", "peak_device_bytes" if has_gpu else "peak_host_bytes")))
-
-
-def _drawable(rows: Sequence[ResultRow], field: CostField) -> set[tuple[str, ...]]:
-    """Which rows may stand in one chart: they have score and cost, and times come from the most used hardware."""
-    known = [row for row in rows if row.mean is not None and row.burden(field) is not None]
-    if field in HARDWARE_FREE or not known:
-        return {row.runs for row in known}
-    counted = Counter(str(row.hardware_id) for row in known)
-    most_used = min(counted, key=lambda name: (-counted[name], name))
-    return {row.runs for row in known if str(row.hardware_id) == most_used}
-
-
-def _point(view: RowView, field: CostField, models: dict[str, int], methods: dict[str, int]) -> ChartPoint:
-    row = view.row
-    mean, spent = row.mean, row.cost[field].mean
-    assert mean is not None and spent is not None
-    return ChartPoint(
-        name=view.label if row.model == "none" else f"{row.model} · {view.label}",
-        tooltip=f"{view.name}: {row.metric} {mean_and_interval(row)}, {cost(field, spent)}",
-        mean=mean,
-        low=row.low,
-        high=row.high,
-        cost=spent,
-        colour=models.get(row.model),
-        shape=methods[row.method],
-        is_on_front=view.is_on_front,
-        is_choice=view.is_choice,
-    )
 
 
 def _run(run: LoadedRun, metrics: Mapping[str, str]) -> RunView:

@@ -13,7 +13,7 @@ from clinpeft.report.configurations import Configuration
 from clinpeft.report.load import LoadedRun
 from clinpeft.report.results import ResultRow, Results
 from clinpeft.report.tables import Amount, Cell, Estimate, Table, cell_in_words
-from clinpeft.report.wording import method_labels
+from clinpeft.report.wording import count, method_labels
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,12 @@ class Entry:
         """The successful ones."""
         return self.configuration.successes()
 
+    @property
+    def runs_of_its_hardware(self) -> list[LoadedRun]:
+        """Those of them whose costs the row tells."""
+        machines = [(run, run.record.environment) for run in self.runs]
+        return [run for run, machine in machines if machine and machine.hardware_id == self.row.hardware_id]
+
 
 def entries(found: Sequence[Configuration], results: Results) -> list[Entry]:
     """Every trained configuration, baselines left out, in the report's order.
@@ -69,7 +75,7 @@ def entries(found: Sequence[Configuration], results: Results) -> list[Entry]:
     for row in results.rows:
         if row.runs in of_runs and row.metric == of_runs[row.runs].headline:
             heads[row.runs].setdefault(row.split, row)
-    kept = [rows for rows in heads.values() if rows["validation"].model != "none"]
+    kept = [rows for rows in heads.values() if not rows["validation"].is_baseline]
     opened = {row.task for rows in kept if (row := rows["validation"])} - {
         rows["validation"].task for rows in kept if "test" not in rows
     }
@@ -106,6 +112,13 @@ def on_one_machine(found: Sequence[Entry]) -> list[Entry]:
     counted = Counter(entry.row.hardware_id for entry in found)
     most = counted.most_common(1)[0][0] if counted else None
     return [entry for entry in found if entry.row.hardware_id == most]
+
+
+def on_other_machines(task: str, found: Sequence[Entry], known: Sequence[Entry]) -> list[str]:
+    """What to say of those of a task that `on_one_machine` leaves out for their hardware."""
+    others = {entry.row.hardware_id for entry in found} - {entry.row.hardware_id for entry in known}
+    number = sum(entry.row.hardware_id in others - {None} for entry in found)
+    return [f"{task}: {count(number, 'configuration')} left out, measured on other hardware."] if number else []
 
 
 def whole(entry: Entry) -> bool:

@@ -8,8 +8,8 @@ from statistics import fmean
 
 from clinpeft.prices.rates import SECONDS_PER_HOUR, Price
 from clinpeft.report.tables import Amount, Cell, Table
-from clinpeft.report.view_base import Entry, View, by_task, on_one_machine, whole
-from clinpeft.report.wording import times
+from clinpeft.report.view_base import Entry, View, by_task, on_one_machine, on_other_machines, whole
+from clinpeft.report.wording import money
 
 EPOCHS, NOTES = 10, 100_000
 
@@ -32,7 +32,7 @@ class _Hours:
 def cost_table(found: Sequence[Entry], train: Price | None = None, serve: Price | None = None) -> View | None:
     """For each task the hours to train for 10 epochs and to score 100,000 notes, by measured speed, with money where
     prices are given; None with fewer than two configurations on one machine."""
-    tables = []
+    tables, notes = [], []
     for task, mine in by_task(found, whole).items():
         known = on_one_machine([entry for entry in mine if _hours(entry)])
         hours = {entry.row.runs: hours for entry in known if (hours := _hours(entry))}
@@ -44,26 +44,27 @@ def cost_table(found: Sequence[Entry], train: Price | None = None, serve: Price 
         for entry in order:
             one, total = hours[entry.row.runs], totals[entry.row.runs]
             ratio = total / max(totals.values())
-            paid = (Amount(total, f"{total:,.2f}"),) if train and serve else ()
+            paid = (Amount(total, money(total)),) if train and serve else ()
             cells: tuple[Cell, ...] = (
                 _in_hours(one.training),
                 _in_hours(one.scoring),
                 *paid,
-                Amount(ratio, times(ratio)),
+                Amount(1 / ratio, f"{1 / ratio:,.3g} ×"),
             )
             rows.append((entry.row.model, entry.label, *cells))
-        money = (f"total {train.currency}",) if train and serve else ()
+        in_money = (f"total {train.currency}",) if train and serve else ()
         measured = (f"hours for {EPOCHS} epochs", f"hours for {NOTES:,} notes")
-        columns = ("model", "method", *measured, *money, "the dearest's cost")
+        columns = ("model", "method", *measured, *in_money, "the dearest costs")
         caption = f"{task}: {EPOCHS} epochs of training and {NOTES:,} notes scored"
         tables.append(Table(f"cost-{task}", caption, columns, tuple(rows)))
+        notes += on_other_machines(task, mine, known)
     lead = (
         f"As in the cost table of the 2024 study: {EPOCHS} epochs of this task and {NOTES:,} notes scored in batches, "
         "from the speed that was measured on this machine, judging left out."
     )
     if train and serve:
         lead += f" Prices: {train.describe()}; {serve.describe()}. They hold only if that machine is as fast."
-    return View("cost", "Cost table", lead, tuple(tables)) if tables else None
+    return View("cost", "Cost table", lead, tuple(tables), tuple(notes)) if tables else None
 
 
 def _hours(entry: Entry) -> _Hours | None:
@@ -73,7 +74,7 @@ def _hours(entry: Entry) -> _Hours | None:
 
 def _of_runs(entry: Entry) -> Iterator[tuple[float, float]]:
     card = entry.configuration.card
-    for run in entry.runs:
+    for run in entry.runs_of_its_hardware:
         work, seconds = run.record.work, run.record.cost.get("train_seconds")
         speed = run.record.cost.get("examples_per_second")
         if card is None or work is None or seconds is None or speed is None:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from math import log2
 from typing import Any
 
 from markupsafe import Markup
 
-from clinpeft.report.plots import Line, Plot, svg
+from clinpeft.report.plots import Line, Plot, drawn
 from clinpeft.report.tables import Cell, Table
 from clinpeft.report.view_base import Entry, View, by_task, judged, whole
 from clinpeft.report.wording import listed
 
 MOST_PLOTS = 12
+ROOM = 1.1
+"""Between the first and last point and the ends of the axis, as a factor."""
 Along = Mapping[tuple[str, str], Mapping[int, Entry]]
 """For each model and method its entries by where they stand on the axis."""
 
@@ -28,7 +29,7 @@ def rank(found: Sequence[Entry]) -> View | None:
         along = _along(mine, lambda entry: entry.row.options["r"])
         if along:
             tables.append(_table(f"rank-{task}", f"{task}: {judged(mine)} by rank", along, str))
-            plots += _plots(along, task, "rank, as a power of 2", judged(mine))
+            plots += _plots(along, task, "rank", judged(mine))
     lead = "One row a model and method. A rank is compared at the rate and alpha that the study gave it."
     fixed = _fixed_alpha(found)
     notes = (
@@ -53,7 +54,7 @@ def few_shot(found: Sequence[Entry]) -> View | None:
             everything = {(entry.row.model, _plain(entry)): entry for entry in mine if whole(entry)}
             head = {number: f"{number:,}{' *' if number in short else ''}" for number in _numbers(along)}
             tables.append(_table(name, caption, along, head.__getitem__, everything))
-            plots += _plots(along, task, f"examples {words}, as a power of 2", judged(drawn))
+            plots += _plots(along, task, f"examples {words}", judged(drawn))
             if short:
                 numbers = listed(f"{number:,}" for number in sorted(short))
                 notes.append(f"* {task}: {numbers} {words} is more than there are; all that there are were taken.")
@@ -104,10 +105,10 @@ def _plots(along: Along, task: str, x_title: str, y_title: str) -> list[Markup]:
         return []
     ends = [value for row in known for value in (row.low, row.mean, row.high) if value is not None]
     spread = (max(ends) - min(ends)) or 0.1
-    x_range = log2(_numbers(along)[0]), log2(_numbers(along)[-1])
+    x_range = _numbers(along)[0] / ROOM, _numbers(along)[-1] * ROOM
     y_range = min(ends) - 0.05 * spread, max(ends) + 0.05 * spread
     return [
-        svg(_plot(line, f"{task}: {model} with {method}", x_title, y_title, x_range, y_range))
+        drawn(_plot(line, f"{task}: {model} with {method}", x_title, y_title, x_range, y_range), is_titled=True)
         for (model, method), line in along.items()
     ]
 
@@ -120,12 +121,12 @@ def _plot(
     x_range: tuple[float, float],
     y_range: tuple[float, float],
 ) -> Plot:
-    rows = [(log2(number), entry.row) for number, entry in line.items()]
+    rows = [(float(number), entry.row) for number, entry in line.items()]
     points = tuple((x, row.mean) for x, row in rows if row.mean is not None)
     low = tuple((x, row.low) for x, row in rows if row.low is not None)
     high = tuple((x, row.high) for x, row in rows if row.high is not None)
     band = (low, high) if low and len(low) == len(high) else None
-    return Plot(title, x_title, y_title, x_range, y_range, (Line(title, points),), band)
+    return Plot(title, x_title, y_title, x_range, y_range, (Line(title, points),), band, is_log=True)
 
 
 def _is_more_than_there_are(entry: Entry, key: str, number: int) -> bool:

@@ -102,6 +102,8 @@ def beside_the_paper(found: Sequence[Entry]) -> View | None:
         if rows:
             tables.append(Table(f"published-{task}", f"{task}: test scores here and published", columns, tuple(rows)))
     notes = [f"{within} of {count(compared, 'score')} within."] if compared else []
+    if tables and not compared:
+        notes.append("The study published no score of these models, methods and tasks together: nothing is compared.")
     if sealed:
         notes.append(f"{count(sealed, 'configuration')} not told: the test labels are sealed (`clinpeft open-test`).")
     return View("published", "Beside the paper", _LEAD, tuple(tables), tuple(notes))

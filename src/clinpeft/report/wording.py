@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from math import floor, log10
 
 from clinpeft.record import Score
 from clinpeft.report.results import MORE_IS_BETTER, CostSummary, Recommendation, ResultRow
@@ -24,6 +25,7 @@ COST_WORDS: dict[CostField, str] = {
 BASELINE_WORDS = {
     "majority": "most frequent class",
     "tfidf-logistic": "TF-IDF + logistic regression",
+    "encoder-logistic": "untuned encoder + logistic regression",
 }
 SPLIT_WORDS = {
     "official": "The splits are the source's own",
@@ -37,7 +39,7 @@ NONE = "–"
 
 def score(value: float | None) -> str:
     """`0.871`; a dash when there is none."""
-    return NONE if value is None else f"{value + 0.0:.3f}"
+    return NONE if value is None else f"{round(value, 3) + 0.0:.3f}"
 
 
 def interval(low: float | None, high: float | None) -> str:
@@ -110,6 +112,13 @@ def seconds(value: float) -> str:
     return " ".join(f"{number} {unit}" for number, unit in parts if number)
 
 
+def money(value: float) -> str:
+    """`1,204.50`, `3.07`; below one two digits that count: `0.042`, `0.00013`."""
+    if value == 0 or value >= 1:
+        return f"{value:,.2f}"
+    return f"{value:.{1 - floor(log10(value))}f}"
+
+
 def spread(field: CostField, summary: CostSummary | None) -> str:
     """`11 s to 14 s` for two runs or more; empty otherwise."""
     if summary is None or summary.low is None or summary.high is None:
@@ -164,8 +173,10 @@ def method_labels(rows: Sequence[ResultRow]) -> list[str]:
 
 
 def configuration(model: str, label: str) -> str:
-    """`minilm-l6 with lora`; a baseline by its words alone."""
-    return label if model == "none" else f"{model} with {label}"
+    """`minilm-l6 with lora`, `minilm-l6 as untuned encoder + logistic regression`; without a model the label alone."""
+    if model == "none":
+        return label
+    return f"{model} {'as' if label.startswith(BASELINE_WORDS['encoder-logistic']) else 'with'} {label}"
 
 
 def listed(items: Iterable[str], most: int = 5) -> str:
@@ -208,5 +219,5 @@ def _label(row: ResultRow, group: list[dict[str, object]]) -> str:
     mine = _traits(row)
     differing = [key for key in mine if any(other.get(key) != mine[key] for other in group)]
     words = [f"{key.removeprefix('train.').replace('_', ' ')} {mine[key]}" for key in differing]
-    name = BASELINE_WORDS.get(row.method, row.method) if row.model == "none" else row.method
+    name = BASELINE_WORDS.get(row.method, row.method)
     return f"{name} ({', '.join(words)})" if words else name

@@ -13,32 +13,28 @@ from typing import Any
 import torch
 
 from clinpeft.data.dataset import TaskDataset
-from clinpeft.data.select import examples_of
-from clinpeft.data.tokenize import Encoded
 from clinpeft.errors import EnvironmentStop
 from clinpeft.files import require_free, sha256_file, stopping_when_disk_fails
 from clinpeft.methods.base import Method
 from clinpeft.models.catalogue import ResolvedModel
 from clinpeft.models.load import ClinicalModel, count_parameters
-from clinpeft.record import Cost, Environment, Parameters, Reason, RunRecord, Score, Status, Truncated, Work
+from clinpeft.record import Cost, Environment, Parameters, Reason, RunRecord, Score, Status, Work
+from clinpeft.runs.baselines import baseline_record
 from clinpeft.runs.crew import Asked, Crew, MateLost, crew_for
 from clinpeft.runs.curves import write_curve
 from clinpeft.runs.grid import PlannedRun
 from clinpeft.runs.halving import never
 from clinpeft.runs.progress import Pulse
-from clinpeft.runs.scoring import in_float32, write_and_score
+from clinpeft.runs.scoring import TIMED_ALONE, what_was_cut, write_and_score
 from clinpeft.runs.setup import Ready, set_out
-from clinpeft.train.baselines import fit_baseline
 from clinpeft.train.checkpoint import Checkpoints
 from clinpeft.train.loop import Diverged, fit
-from clinpeft.train.machine import describe_machine, use_threads
-from clinpeft.train.meter import Meter, folder_bytes, latency, length_around, peak_memory, training_flops
+from clinpeft.train.machine import describe_machine
+from clinpeft.train.meter import folder_bytes, latency, length_around, peak_memory, training_flops
 from clinpeft.train.state import Fitted
 
 TRIES = 3
 """Of a run whose memory runs out: whole parts of a batch, halves, quarters."""
-TIMED_ALONE = 20
-"""Validation examples that are scored one by one, for the latency."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +44,7 @@ class Job:
     planned: PlannedRun
     dataset: TaskDataset
     model: ResolvedModel | None
-    """None for a baseline."""
+    """None for a baseline that reads with none."""
     metric: str
     """The headline metric, which picks the best epoch."""
     secret: bytes
@@ -68,7 +64,9 @@ def execute(job: Job, folder: Path) -> RunRecord:
     """
     try:
         with stopping_when_disk_fails(folder):
-            return _baseline(job, folder) if job.model is None else _train(job, job.model, folder)
+            if job.planned.role == "baseline" or job.model is None:
+                return baseline_record(job, folder).model_copy(update={"files": _hashes(folder)})
+            return _train(job, job.model, folder)
     except EnvironmentStop:
         raise
     except Diverged as error:
@@ -170,7 +168,7 @@ def _train_with(
         name: (splits[name], predictions, [item.is_truncated for item in encoded[name]])
         for name, predictions in (("validation", validation), ("test", test))
     }
-    truncated = {name: _truncated(items) for name, items in encoded.items()}
+    truncated = {name: what_was_cut(items) for name, items in encoded.items()}
     record = write_and_score(folder, job.planned, card, job.metric, job.secret, results, truncated)
     write_curve(folder, ready.judged_by(job.metric), meter.judged)
     return record.model_copy(
@@ -203,31 +201,6 @@ def _pruned(job: Job, folder: Path, ready: Ready, fitted: Fitted) -> RunRecord:
     )
 
 
-def _baseline(job: Job, folder: Path) -> RunRecord:
-    spec, card = job.planned.spec, job.dataset.card
-    splits = examples_of(job.dataset, spec.subset, spec.fold, spec.validated_on)
-    device = torch.device("cpu")
-    use_threads(spec.train.threads)
-    meter = Meter(device)
-    with meter.watch.training():
-        predict = fit_baseline(spec.method.name, splits["train"], splits["validation"], card)
-    with meter.watch.evaluating():
-        validation = in_float32(predict(splits["validation"]))
-    test, speed = meter.throughput(lambda: in_float32(predict(splits["test"])), len(splits["test"]))
-    cost = meter.costs()
-    cost |= latency([partial(predict, [example]) for example in splits["validation"][:TIMED_ALONE]])
-    cost["examples_per_second"] = speed
-    results = {
-        name: (splits[name], predictions, [False] * len(predictions))
-        for name, predictions in (("validation", validation), ("test", test))
-    }
-    truncated = {name: Truncated(examples=0, labels=0) for name in splits}
-    record = write_and_score(folder, job.planned, card, job.metric, job.secret, results, truncated)
-    return record.model_copy(
-        update={"cost": cost, "environment": describe_machine(device, "fp32", 1), "files": _hashes(folder)}
-    )
-
-
 def _environment(ready: Ready) -> Environment:
     engine, micro_batch = ready.training.engine, ready.micro_batch
     return describe_machine(
@@ -245,12 +218,6 @@ def _save(job: Job, method: Method, model: ClinicalModel, folder: Path) -> Cost:
     if not job.keeps_weights:
         _remove(folder, names)
     return size
-
-
-def _truncated(encoded: list[Encoded]) -> Truncated:
-    return Truncated(
-        examples=sum(item.is_truncated for item in encoded), labels=sum(item.labels_lost for item in encoded)
-    )
 
 
 def _failed(job: Job, folder: Path, status: Status, reason: Reason) -> RunRecord:

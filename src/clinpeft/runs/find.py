@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 from clinpeft.data.build import build_task
 from clinpeft.data.dataset import TaskDataset, find_dataset
 from clinpeft.data.own import import_task, own_files
-from clinpeft.errors import BadInput
+from clinpeft.errors import BadInput, UnknownName
 from clinpeft.methods.base import Method, resolve_method
 from clinpeft.metrics.base import METRICS
 from clinpeft.models.catalogue import ResolvedModel, resolve, seen_by
@@ -47,17 +47,29 @@ class Found:
     study: Study
     tasks: dict[str, FoundTask]
     models: dict[str, ResolvedModel]
+    """Those of the study whose files are at hand: all, where all are asked for."""
     methods: tuple[FoundMethod, ...]
+
+    @property
+    def absent(self) -> list[str]:
+        """Models of the study that nobody asked for, and whose files are not here."""
+        return [choice.name for choice in self.study.models if choice.name not in self.models]
 
 
 def find(
-    study: Study, base: Path, data: Sequence[Path], out: Path, model_of: Callable[..., ResolvedModel] = resolve
+    study: Study,
+    base: Path,
+    data: Sequence[Path],
+    out: Path,
+    model_of: Callable[..., ResolvedModel] = resolve,
+    wanted: Mapping[str, str] | None = None,
 ) -> Found:
     """What `study` names, as far as it can be known without building a dataset; nothing is written.
 
     base: the folder of the study's file, to which its paths are relative; data: folders that hold datasets or raw
     releases, searched before the study's own; out: the study's folder, where datasets that it builds itself will lie;
-    model_of: finds a model's files; a plan is content without the weights.
+    model_of: finds a model's files; a plan is content without the weights; wanted: which runs are asked for
+    (`--only`): a model that is not needs no files.
     Raises BadInput when a name is unknown, a file is missing, a method cannot serve a model, or `out` is no place for
     a study; GateRefused when a built dataset has changed since.
     """
@@ -65,7 +77,7 @@ def find(
     methods = tuple(FoundMethod(*resolve_method(choice), choice.learning_rate) for choice in study.methods)
     folders = [*data, *(base / Path(folder).expanduser() for folder in study.data)]
     _refuse_missing(folders)
-    models = {choice.name: model_of(choice, base, data=folders, online=study.online) for choice in study.models}
+    models = _models(study, base, folders, model_of, (wanted or {}).get("model"))
     _refuse_lengths(study, methods, models)
     tasks = {choice.name: _task(choice, base, folders, out, study.mode) for choice in study.tasks}
     for choice in study.tasks:
@@ -74,6 +86,22 @@ def find(
     inputs = [place for task in tasks.values() for place in task.places] + [model.folder for model in models.values()]
     _refuse_place(out, folders, inputs)
     return Found(study, tasks, models, methods)
+
+
+def _models(
+    study: Study, base: Path, folders: Sequence[Path], model_of: Callable[..., ResolvedModel], wanted: str | None
+) -> dict[str, ResolvedModel]:
+    """All, or the one that is asked for and those beside it whose files happen to be here."""
+    found = {}
+    for choice in study.models:
+        try:
+            found[choice.name] = model_of(choice, base, data=folders, online=study.online)
+        except UnknownName:
+            raise
+        except BadInput:
+            if wanted in (None, choice.name):
+                raise
+    return found
 
 
 def _task(choice: TaskChoice, base: Path, folders: Sequence[Path], out: Path, mode: Mode) -> FoundTask:
@@ -159,7 +187,7 @@ def _refuse_lengths(study: Study, methods: Sequence[FoundMethod], models: dict[s
                 f"set it to {room} or less",
             )
     for found in methods:
-        length = min(study.train_of(name).max_length for name in models)
+        length = min(study.train_of(choice.name).max_length for choice in study.models)
         extra = found.method.extra_positions()
         if length - extra < 8:
             raise BadInput(

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from clinpeft.prices.rates import Price
 from clinpeft.runs.grid import Plan, PlannedRun
-from clinpeft.runs.needs import Needs, Way, fewest_epochs, seconds_of
+from clinpeft.runs.needs import Needs, Way, fewest_judgements, seconds_of
 from clinpeft.runs.remedies import remedies, shortfall
 from clinpeft.spec import RunSpec
 
@@ -138,8 +138,8 @@ def forecast_of(
     """The forecast of the runs like `run`. ran_out: which memory a probe ran out of, if it did."""
     spec, options = run.spec, run.spec.train
     spread, memory = SPREAD[way], MEMORY_SPREAD[way]
-    usual = seconds_of(needs, options, options.epochs)
-    earliest = seconds_of(needs, options, fewest_epochs(options))
+    usual = seconds_of(needs, options)
+    earliest = seconds_of(needs, options, fewest_judgements(options))
     seconds = Range(usual, earliest / spread, usual * spread)
     joules = None if needs.watts is None else _times(seconds, needs.watts)
     disk = _disk_bytes(spec, planned, needs, keeps=role in {"final", "tuned"})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from typing import Literal
@@ -12,12 +12,14 @@ from clinpeft.errors import BadInput
 from clinpeft.frozen import Frozen
 from clinpeft.models.catalogue import ModelCard, ResolvedModel
 from clinpeft.runs.find import Found, FoundMethod
-from clinpeft.spec import Identity, MethodSpec, RunSpec, Study, Subset, TrainOptions, run_id
+from clinpeft.spec import ENCODER_BASELINE, Identity, MethodSpec, RunSpec, Study, Subset, TrainOptions, run_id
 
 TRAINING_CODE = "2"
 """Raised whenever the same spec, data and weights would train to another result."""
 KEYS = ("task", "model", "method", "seed", "fold")
 """What `--only` may name of a run."""
+READ_BY = {"subset", "max_length", "long_text", "precision", "threads"}
+"""The training options that say what an untuned encoder reads, and how."""
 
 
 class Rival(Frozen):
@@ -143,12 +145,19 @@ def run_spec(
 def planned_run(
     role: Literal["final", "trial", "baseline"], spec: RunSpec, dataset: TaskDataset, weights: str | None
 ) -> PlannedRun:
-    """A run under its id; weights: SHA-256 of the base model's, None for a baseline."""
+    """A run under its id; weights: SHA-256 of the base model's, None where none is used."""
     if role == "baseline":
-        # A baseline has no epochs or rates: only what it is fitted on tells two of them apart.
-        spec = spec.model_copy(update={"train": TrainOptions(learning_rate=1.0, subset=spec.train.subset)})
+        # A baseline has no epochs or rates: only what it is fitted on, and reads, tells two of them apart.
+        kept = {"subset"} if weights is None else READ_BY
+        train = TrainOptions(learning_rate=1.0).model_copy(update={key: getattr(spec.train, key) for key in kept})
+        spec = spec.model_copy(update={"train": train})
     identity = Identity(dataset=dataset.card.fingerprint, weights_sha256=weights, code=TRAINING_CODE)
     return PlannedRun(run_id(spec, identity), role, spec, identity)
+
+
+def as_frozen(spec: RunSpec) -> RunSpec:
+    """The run that reads as this baseline does: its head alone would train."""
+    return spec.model_copy(update={"method": MethodSpec(name="head-only")})
 
 
 def _value(spec: RunSpec, key: str) -> str:
@@ -159,8 +168,11 @@ def _runs(found: Found, task: str, dataset: TaskDataset) -> Iterator[PlannedRun]
     study = found.study
     folds, subsets = folds_of(dataset), subsets_of(study)
     for name, fold, subset in product(study.baselines, folds, subsets):
-        spec = run_spec(study, task, dataset, "none", MethodSpec(name=name), 1.0, study.seeds[0], fold, subset)
-        yield planned_run("baseline", spec, dataset, None)
+        readers: Iterable[ResolvedModel | None] = found.models.values() if name == ENCODER_BASELINE else (None,)
+        for reader in readers:
+            name_read, weights = (reader.card.name, reader.weights_sha256) if reader else ("none", None)
+            spec = run_spec(study, task, dataset, name_read, MethodSpec(name=name), 1.0, study.seeds[0], fold, subset)
+            yield planned_run("baseline", spec, dataset, weights)
     for model, method, subset, seed, fold in product(found.models.values(), found.methods, subsets, study.seeds, folds):
         rate = default_rate(study, method, model.card)
         spec = run_spec(study, task, dataset, model.card.name, method.spec, rate, seed, fold, subset)

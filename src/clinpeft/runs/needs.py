@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Literal
 
 from clinpeft.frozen import Frozen
@@ -22,7 +23,7 @@ class Needs(Frozen):
     """Of any later epoch."""
     steps_an_epoch: int
     epoch_evaluation_seconds: float
-    """After each epoch."""
+    """Of one judgement: after each epoch, or as often as the study says."""
     final_evaluation_seconds: float
     """Validation and test, once."""
     peak_host_bytes: float
@@ -39,19 +40,43 @@ class Needs(Frozen):
     """Reckoned: what training takes beside the weights."""
 
 
-def seconds_of(needs: Needs, options: TrainOptions, epochs: int) -> float:
-    """Training and evaluation of a run that ends after so many epochs; its limits on steps and time hold."""
-    training = needs.first_epoch_seconds + (epochs - 1) * needs.epoch_seconds
-    if options.max_steps is not None and needs.steps_an_epoch:
-        share = min(1.0, options.max_steps / (epochs * needs.steps_an_epoch))
-        training, epochs = share * training, max(1, -int(-share * epochs // 1))
-    if options.time_limit_seconds is not None and training > options.time_limit_seconds:
-        epochs = max(1, -int(-epochs * options.time_limit_seconds / training // 1))
-        training = options.time_limit_seconds
-    return training + epochs * needs.epoch_evaluation_seconds + needs.final_evaluation_seconds
+def seconds_of(needs: Needs, options: TrainOptions, judgements: int | None = None) -> float:
+    """Training and evaluation of a run; its limits on steps and time hold.
+
+    judgements: after how many early stopping ends it; None where it does not.
+    """
+    if not needs.steps_an_epoch:  # A baseline is fitted once.
+        return needs.first_epoch_seconds + needs.final_evaluation_seconds
+    between = (options.judge.every_steps if options.judge else None) or needs.steps_an_epoch
+    steps: float = options.epochs * needs.steps_an_epoch
+    if options.max_steps is not None:
+        steps = min(steps, options.max_steps)
+    if judgements is not None:
+        steps = min(steps, judgements * between)
+    training, one = _training_seconds(needs, steps), needs.epoch_evaluation_seconds
+    judging = one * ceil(steps / between)
+    limit = options.time_limit_seconds
+    if limit is not None and options.time_limit_counts == "everything":
+        # The judgement after the limit, like the final evaluation, is made all the same.
+        return min(training + judging, limit + one) + needs.final_evaluation_seconds
+    if limit is not None and limit < training:
+        training, judging = limit, one * ceil(_steps_within(needs, limit) / between)
+    return training + judging + needs.final_evaluation_seconds
 
 
-def fewest_epochs(options: TrainOptions) -> int:
-    """After which early stopping can end a run: one that is best, then as many as it has patience."""
+def fewest_judgements(options: TrainOptions) -> int | None:
+    """After which early stopping can end a run: one that is best, then as many as it has patience; None without it."""
     patience = options.early_stopping_patience
-    return options.epochs if patience is None else min(options.epochs, 1 + patience)
+    return None if patience is None else 1 + patience
+
+
+def _training_seconds(needs: Needs, steps: float) -> float:
+    epochs = steps / needs.steps_an_epoch
+    return needs.first_epoch_seconds * min(1.0, epochs) + needs.epoch_seconds * max(0.0, epochs - 1)
+
+
+def _steps_within(needs: Needs, seconds: float) -> float:
+    """Of training that takes longer."""
+    if seconds <= needs.first_epoch_seconds:
+        return needs.steps_an_epoch * seconds / needs.first_epoch_seconds
+    return needs.steps_an_epoch * (1 + (seconds - needs.first_epoch_seconds) / needs.epoch_seconds)

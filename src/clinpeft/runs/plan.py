@@ -191,14 +191,17 @@ def _is_like(one: RunSpec, other: RunSpec) -> bool:
 
 
 def _needs(run: PlannedRun, planned: Plan, launcher: SharingLauncher, *, probes: bool) -> Found:
-    from clinpeft.runs.probe import probe_baseline
+    from clinpeft.runs.probe_baseline import probe_baseline, reckon_baseline
     from clinpeft.runs.reckon import reckon, text_lengths
 
     dataset = planned.datasets[run.spec.task]
-    if run.role == "baseline":
-        return probe_baseline(run.spec, dataset), "probe", None
+    if run.spec.model == "none":
+        return probe_baseline(run.spec, dataset, None), "probe", None
     model = planned.models[run.spec.model]
-    reckoned = reckon(run.spec, dataset, model, text_lengths(run.spec, dataset, model), launcher)
+    if run.role == "baseline":
+        reckoned = reckon_baseline(run.spec, dataset, model)
+    else:
+        reckoned = reckon(run.spec, dataset, model, text_lengths(run.spec, dataset, model), launcher)
     if not probes or launcher.processes_per_run > 1 or any(shortfall(reckoned)):
         return reckoned, "analytic", None
     needs, ran_out = _probe(run, planned)

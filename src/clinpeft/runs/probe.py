@@ -20,22 +20,19 @@ import psutil
 
 from clinpeft.data.batch import Batch, scoring_batches
 from clinpeft.data.dataset import TaskDataset
-from clinpeft.data.select import examples_of
 from clinpeft.frozen import Frozen, parse
 from clinpeft.models.catalogue import ModelCard, ResolvedModel
 from clinpeft.runs.needs import Needs
-from clinpeft.runs.scoring import SELECTION_EXAMPLES
+from clinpeft.runs.probe_baseline import probe_baseline
+from clinpeft.runs.scoring import selection_size
 from clinpeft.runs.setup import Ready, set_out
 from clinpeft.spec import RunSpec
-from clinpeft.train.baselines import fit_baseline
 from clinpeft.train.features import pieces_without_gradient
 from clinpeft.train.loop import Diverged, fit
 from clinpeft.train.meter import folder_bytes
 
 NUM_SIZES = 8
 """Sizes of batches that are tried, evenly over those that there are."""
-BASELINE_EXAMPLES = 1_000
-"""That a baseline is tried out on."""
 NUM_SCORED = 3
 """Scoring batches that are tried: the longest texts, those in the middle, the shortest."""
 SECONDS = 90.0
@@ -79,38 +76,13 @@ def probe(job: dict[str, Any]) -> dict[str, Any]:
         return {}
 
 
-def probe_baseline(spec: RunSpec, dataset: TaskDataset) -> Needs:
-    """What a baseline needs: fitted on a share of the training examples, here and now, and multiplied."""
-    splits = examples_of(dataset, spec.subset, spec.fold, spec.validated_on)
-    start = time.monotonic()
-    some = splits["train"][:BASELINE_EXAMPLES]
-    predict = fit_baseline(spec.method.name, some, splits["validation"][:BASELINE_EXAMPLES], dataset.card)
-    fitted = (time.monotonic() - start) * len(splits["train"]) / max(1, len(some))
-    start = time.monotonic()
-    scored = splits["validation"][:BASELINE_EXAMPLES]
-    if scored:
-        predict(scored)
-    rate = (time.monotonic() - start) / max(1, len(scored))
-    return Needs(
-        setup_seconds=0.0,
-        first_epoch_seconds=fitted,
-        epoch_seconds=0.0,
-        steps_an_epoch=0,
-        epoch_evaluation_seconds=0.0,
-        final_evaluation_seconds=rate * (len(splits["validation"]) + len(splits["test"])),
-        peak_host_bytes=float(psutil.Process().memory_info().rss),
-        peak_device_bytes=None,
-        watts=None,
-        adapter_bytes=0.0,
-        trained_parameters=0,
-    )
-
-
 def _found(job: dict[str, Any]) -> Needs:
     asked = parse(ProbeJob, job, "a probe's job")
     start = time.monotonic()
     dataset = TaskDataset.open(Path(asked.dataset))
     model = ResolvedModel(asked.card, Path(asked.folder), asked.weights_sha256)
+    if asked.spec.is_baseline:
+        return probe_baseline(asked.spec, dataset, model)
     notes = _Notes()
     ready = set_out(asked.spec, dataset, model, notes.stepped)
     notes.ready = ready
@@ -329,9 +301,9 @@ class _ScoringPlan:
         return KERNEL_BYTES * len(every - self.shapes)
 
     def epoch_seconds(self, rates: dict[int, float]) -> float:
-        """Of the validation texts that an epoch is judged by."""
+        """Of one judgement while it trains."""
         number = len(self.ready.prepared.splits["validation"])
-        return self._seconds("validation", rates) * min(1.0, SELECTION_EXAMPLES / max(1, number))
+        return self._seconds("validation", rates) * selection_size(self.ready.training.options, number) / max(1, number)
 
     def final_seconds(self, rates: dict[int, float]) -> float:
         """Of validation and test."""

@@ -27,7 +27,7 @@ from clinpeft.models.load import ClinicalModel, from_config
 from clinpeft.params.count import by_layer, one_batch
 from clinpeft.runs.needs import Needs
 from clinpeft.runs.prepared import prepare_examples
-from clinpeft.runs.scoring import SELECTION_EXAMPLES
+from clinpeft.runs.scoring import selection_size
 from clinpeft.spec import RunSpec
 from clinpeft.train.engine import CPU_PIECES, GPU_PIECES
 from clinpeft.train.features import pieces_without_gradient
@@ -121,7 +121,7 @@ def reckon(
     is_kept = not shape.sizes.trains_backbone
     scoring = shape.scoring_flops / rate / max(1, sum(lengths["train"]))
     validation, test = sum(lengths["validation"]), sum(lengths["test"])
-    share = min(1.0, SELECTION_EXAMPLES / max(1, len(lengths["validation"])))
+    share = selection_size(options, len(lengths["validation"])) / max(1, len(lengths["validation"]))
     return Needs(
         setup_seconds=SECONDS_TO_LOAD + load / BYTES_A_SECOND,
         first_epoch_seconds=epoch,

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from clinpeft.errors import BadInput
 from clinpeft.launchers.local import Local
 from clinpeft.methods.base import METHODS, method_of, resolve_method
 from clinpeft.models.catalogue import ModelCard, ResolvedModel, catalogue
-from clinpeft.runs.grid import Plan
+from clinpeft.runs.grid import Plan, as_frozen
 from clinpeft.runs.needs import Needs
 from clinpeft.spec import MethodChoice, RunSpec
 
+Kind = Callable[[RunSpec, ResolvedModel], Iterator[tuple[RunSpec, ResolvedModel, str]]]
 LENGTHS = (256, 128)
 """Shorter texts that are proposed."""
 QUANTISED = ("lora-8bit", "qlora")
@@ -41,12 +42,16 @@ def remedies(spec: RunSpec, planned: Plan) -> tuple[str, ...]:
     activations again by itself where memory is short, and that is counted already.
     """
     found = []
-    for kind in (_shorter, _quantised, _smaller):
+    kinds: tuple[Kind, ...] = (_shorter, _quantised, _smaller)
+    if spec.is_baseline:
+        # It reads with the model as it is, whole.
+        spec, kinds = as_frozen(spec), (_shorter, _smaller)
+    for kind in kinds:
         for changed, model, name in kind(spec, planned.models[spec.model]):
             if (needs := _fitting(changed, planned, model)) is not None:
                 found.append(f"{name} ({needs.peak_host_bytes / 1e9:.1f} GB)")
                 break
-    found += _in_shards(spec, planned)
+    found += _in_shards(spec, planned) if _quantised in kinds else ()
     return tuple(found) or ("a machine with more memory",)
 
 

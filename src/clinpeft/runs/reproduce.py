@@ -81,7 +81,7 @@ def reproduce(
     record = _record(store, run)
     bases = [base] if base else [folder.resolve().parent, Path.cwd()]
     dataset = _dataset(store, record, data, bases)
-    model = None if record.role == "baseline" else _model(store, record, data, bases)
+    model = None if record.spec.model == "none" else _model(store, record, data, bases)
     with for_owner_only(), tempfile.TemporaryDirectory(prefix="clinpeft-") as place:
         again = _train(record, dataset, model, store.secret(), Path(place))
         if again.status != "success":

@@ -18,13 +18,14 @@ from clinpeft.models.load import ClinicalModel
 from clinpeft.record import Calibration, RunRecord, Truncated
 from clinpeft.runs.grid import PlannedRun
 from clinpeft.runs.predictions import write_predictions
+from clinpeft.spec import Judging, TrainOptions
 from clinpeft.tasks.base import Example
 from clinpeft.train.evaluate import predict_scores, predict_tags
 from clinpeft.train.precision import Precision
 from clinpeft.train.predictions import predictions_from
 
-SELECTION_EXAMPLES = 500
-"""Validation examples that an epoch is judged by, where a study does not say; the record's scores use all of them."""
+TIMED_ALONE = 20
+"""Validation examples that are scored one by one, for the latency."""
 
 Predict = Callable[[Sequence[Example], Sequence[Encoded]], Predictions]
 
@@ -50,18 +51,25 @@ def in_float32(predictions: Predictions) -> Predictions:
     return replace(predictions, scores=predictions.scores.astype(np.float32).astype(np.float64))
 
 
+def what_was_cut(encoded: Sequence[Encoded]) -> Truncated:
+    """Of one split."""
+    return Truncated(
+        examples=sum(item.is_truncated for item in encoded), labels=sum(item.labels_lost for item in encoded)
+    )
+
+
 def epoch_judge(
     metric: str,
     predict: Predict,
     examples: Sequence[Example],
     encoded: Sequence[Encoded],
-    most: int = SELECTION_EXAMPLES,
+    number: int,
 ) -> Callable[[], float | None]:
-    """What early stopping asks after an epoch: the headline metric on validation, or on a fixed draw of a large one,
+    """What early stopping asks after an epoch: the headline metric on validation, or on a fixed draw of so many of it,
     turned so that more is better; None where it is undefined."""
     chosen = list(range(len(examples)))
-    if len(chosen) > most:
-        chosen = sorted(random.Random(0).sample(chosen, most))
+    if len(chosen) > number:
+        chosen = sorted(random.Random(0).sample(chosen, number))
     some, some_encoded = [examples[index] for index in chosen], [encoded[index] for index in chosen]
     entry = METRICS.get(metric)()
 
@@ -71,6 +79,12 @@ def epoch_judge(
         return value if value is None or entry.higher_is_better else -value
 
     return judge
+
+
+def selection_size(options: TrainOptions, num_examples: int) -> int:
+    """Of so many validation examples, how many a run is judged by while it trains; the record's scores use all."""
+    most = (options.judge or Judging()).examples
+    return num_examples if most == "all" else min(most, num_examples)
 
 
 def write_and_score(

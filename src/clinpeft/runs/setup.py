@@ -14,7 +14,7 @@ from clinpeft.metrics.base import METRICS
 from clinpeft.models.catalogue import ResolvedModel
 from clinpeft.models.load import load
 from clinpeft.runs.prepared import Prepared, prepare_examples
-from clinpeft.runs.scoring import Predict, epoch_judge, predictor
+from clinpeft.runs.scoring import Predict, epoch_judge, predictor, selection_size
 from clinpeft.spec import Judging, RunSpec
 from clinpeft.train.engine import Place, set_up
 from clinpeft.train.loop import Training
@@ -76,9 +76,9 @@ class Ready:
     def judge(self, metric: str) -> Callable[[], float | None]:
         """What early stopping asks after an epoch; the meter keeps every answer."""
         judging = self.training.options.judge or Judging()
-        examples = self.prepared.splits["validation"]
-        most = len(examples) if judging.examples == "all" else judging.examples
-        ask = epoch_judge(self.judged_by(metric), self.predict, examples, self.prepared.encoded["validation"], most)
+        examples, encoded = self.prepared.splits["validation"], self.prepared.encoded["validation"]
+        number = selection_size(self.training.options, len(examples))
+        ask = epoch_judge(self.judged_by(metric), self.predict, examples, encoded, number)
 
         def judge() -> float | None:
             score = ask()

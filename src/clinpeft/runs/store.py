@@ -285,8 +285,11 @@ class Store:
         """Remove a run's folder."""
         shutil.rmtree(self.run_folder(run), ignore_errors=True)
 
-    def write_index(self, planned: Sequence[PlannedRun]) -> None:
-        """index.csv: readable names for the run ids, how each ended, why, and how many seconds it took."""
+    def write_index(self, planned: Sequence[PlannedRun], beside: Sequence[dict[str, str]] = ()) -> None:
+        """index.csv: readable names for the run ids, how each ended, why, and how many seconds it took.
+
+        beside: rows of an earlier index that stay, of runs that are not among the planned.
+        """
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(INDEX)
@@ -295,6 +298,8 @@ class Store:
             fold = "" if spec.fold is None else spec.fold
             names = [item.run, item.role, spec.task, spec.model, spec.method.name, spec.seed, fold]
             writer.writerow([*names, ended["status"], ended["reason"], ended["seconds"]])
+        known = {item.run for item in planned}
+        writer.writerows([row[name] for name in INDEX] for row in beside if row["run"] not in known)
         write_atomic(self.folder / "index.csv", text.getvalue())
 
     def outcome(self, run: str) -> dict[str, str]:

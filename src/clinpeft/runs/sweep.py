@@ -67,20 +67,24 @@ def sweep(
     store = Store(out)
     if wanted and not may_fit(study, wanted):
         raise nothing_fits()
-    found = find(study, base, data, out)
+    found = find(study, base, data, out, wanted=wanted)
+    if found.absent:
+        print(f"left out, for their files are not here: {', '.join(found.absent)}", file=sys.stderr, flush=True)
     store.refuse_another(study)
     with store.holding():
         planned = plan(found)
         runs = only(planned, wanted) if wanted else list(planned.runs)
         _refuse_shards(launcher, runs)
         found_searches = searches(planned, wanted or {})
+        beside = _beside(store, study) if wanted else []
         _tell_of_edits(store, study)
         store.adopt(study)
         store.keep_cards(
             {name: dataset.card for name, dataset in planned.datasets.items()},
             {name: model.card for name, model in planned.models.items()},
         )
-        stages = _Stages(store, planned, place_of(store, planned, base, data), launcher, retry_failed, purse)
+        place = place_of(store, planned, base, data)
+        stages = _Stages(store, planned, place, launcher, retry_failed, purse, beside)
         with launcher.opened():
             stages.carry_out(breadth_first(runs) if study.budget else runs)
             runs += _tune(stages, found_searches, wanted or {})
@@ -126,6 +130,13 @@ def _tell_of_edits(store: Store, study: Study) -> None:
         print(f"the study was edited since it last ran: {'; '.join(edited)}", file=sys.stderr, flush=True)
 
 
+def _beside(store: Store, study: Study) -> list[dict[str, str]]:
+    """The index so far, where it is of this very study: of trials, and of models that are not here, a part of the study
+    knows nothing, and they stay in it."""
+    is_same = (store.folder / STUDY).exists() and store.study.sha256() == study.sha256()
+    return store.index() if is_same else []
+
+
 def _is_done(store: Store, run: PlannedRun, planned: Plan, retry_failed: bool) -> bool:
     """A success counts while its files are sound and its epoch was chosen by the task's metric, a trial stopped early
     while the study would stop it there; a failure counts unless it may be retried. A record that cannot be read is
@@ -149,10 +160,17 @@ class _Stages:
     """Carries out runs, one set after the other: what a later set holds may follow from what an earlier one gave."""
 
     def __init__(
-        self, store: Store, planned: Plan, place: Place, launcher: Launcher, retry_failed: bool, purse: Purse
+        self,
+        store: Store,
+        planned: Plan,
+        place: Place,
+        launcher: Launcher,
+        retry_failed: bool,
+        purse: Purse,
+        beside: Sequence[dict[str, str]] = (),
     ) -> None:
         self.store, self.planned, self.place, self.launcher = store, planned, place, launcher
-        self.retry_failed, self.purse = retry_failed, purse
+        self.retry_failed, self.purse, self.beside = retry_failed, purse, beside
         if purse.budget is not None:
             purse.add(store.records())
         self.known = {run.run: run for run in planned.runs}
@@ -189,7 +207,7 @@ class _Stages:
         if new:
             self.store.journal.append_all("planned", new)
             self._journalled.update(new)
-        self.store.write_index(list(self.known.values()))
+        self.store.write_index(list(self.known.values()), self.beside)
 
     def _train(self, missing: list[PlannedRun], progress: Progress) -> None:
         jobs = [job_of(run, self.place) for run in missing]
@@ -201,7 +219,7 @@ class _Stages:
                     progress.ended(run, record)
                     self.purse.add([record])
                     self.trained.add(run.run)
-                    self.store.write_index(list(self.known.values()))
+                    self.store.write_index(list(self.known.values()), self.beside)
                     if self.is_over():
                         break
         finally:

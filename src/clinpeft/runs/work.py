@@ -58,7 +58,7 @@ def _job(run: PlannedRun, plan: Plan, store: Store, lease: Lease) -> Job:
     return Job(
         planned=run,
         dataset=plan.datasets[run.spec.task],
-        model=None if run.role == "baseline" else plan.models[run.spec.model],
+        model=None if run.spec.model == "none" else plan.models[run.spec.model],
         metric=plan.metrics[run.spec.task],
         secret=store.secret(),
         # An adapter is small; a fully tuned model is as large as the base and kept only when all is to be kept.

@@ -34,6 +34,8 @@ class Place(Frozen):
     data: tuple[str, ...]
     datasets: dict[str, str]
     """The folder of each task's dataset, by the task's name; one below the study's folder is relative to it."""
+    models: tuple[str, ...]
+    """Those whose files were at hand when it was planned."""
 
 
 class RunJob(Frozen):
@@ -87,6 +89,7 @@ def place_of(store: Store, planned: Plan, base: Path, data: Sequence[Path]) -> P
             name: str(path.relative_to(folder) if path.is_relative_to(folder) else path)
             for name, path in datasets.items()
         },
+        models=tuple(planned.models),
     )
 
 
@@ -120,7 +123,8 @@ def _read(place: Place) -> Plan:
     datasets = {name: TaskDataset.open(folder / path) for name, path in place.datasets.items()}
     for dataset in datasets.values():
         dataset.verify()
-    models = {choice.name: resolve(choice, base, data=data, online=study.online) for choice in study.models}
+    choices = [choice for choice in study.models if choice.name in place.models]
+    models = {choice.name: resolve(choice, base, data=data, online=study.online) for choice in choices}
     metrics = {task.name: task.metric or datasets[task.name].card.metric for task in study.tasks}
     return Plan(study, datasets, models, (), metrics, ())
 

@@ -90,7 +90,8 @@ class Table:
         return words
 
     def dates(self, column: str, key: str) -> list[date]:
-        """Cells that hold a day: a date column of Parquet, or text `2024-05-31`, also with a time behind it."""
+        """Cells that hold a day: a date column of Parquet, or text `2024-05-31`, also with a time behind it; of a year,
+        or years (`2008 - 2010`, as MIMIC-IV's anchor_year_group has them), the first day."""
         cells = self._cells(column, key)
         days = [_day(cell) for cell in cells]
         self.refuse(column, self._where(days, lambda day: day is None), "is no date", "write 2024-05-31")
@@ -157,12 +158,17 @@ def _word(cell: Any) -> str | None:
     return str(cell)
 
 
+YEARS = re.compile(r"([12]\d{3})(?:\s*-\s*[12]\d{3})?")
+
+
 def _day(cell: Any) -> date | None:
     if isinstance(cell, datetime):
         return cell.date()
     if isinstance(cell, date):
         return cell
     if isinstance(cell, str):
+        if years := YEARS.fullmatch(cell.strip()):
+            return date(int(years[1]), 1, 1)
         try:
             return datetime.fromisoformat(cell.strip()).date()
         except ValueError:

@@ -17,7 +17,7 @@ from clinpeft.tasks.base import Example, Span
 from clinpeft.train.predictions import Bools, Ints
 
 Probabilities = Callable[[Any], Floats]
-"""From a sparse feature matrix [n, d] to probabilities [n, k]."""
+"""From a feature matrix [n, d], sparse or not, to probabilities [n, k]."""
 
 MAX_FEATURES = 200_000
 MAX_ITERATIONS = 300

@@ -1,7 +1,8 @@
-"""The two baselines every table shows: what a model must beat before its cost is worth discussing.
+"""The baselines every table shows: what a model must beat before its cost is worth discussing.
 
 `majority` knows how often each label occurs in train, and no text. `tfidf-logistic` is logistic regression on counted
-words (for entities, on each word's neighbourhood) with its penalty chosen on validation: often hard to beat.
+words (for entities, on each word's neighbourhood) with its penalty chosen on validation: often hard to beat. The third,
+`encoder-logistic`, needs a model: see baseline_encoder.
 """
 
 from __future__ import annotations
@@ -16,13 +17,16 @@ from clinpeft.errors import UnknownName, did_you_mean
 from clinpeft.metrics.base import METRICS, Predictions
 from clinpeft.metrics.intervals import score
 from clinpeft.metrics.thresholds import choose_thresholds, with_thresholds
-from clinpeft.spec import BASELINES
+from clinpeft.spec import BASELINES, ENCODER_BASELINE
 from clinpeft.tasks.base import Example
 from clinpeft.train.baseline_tagger import Tagger, fit_taggers
 from clinpeft.train.baseline_text import Probabilities, TextFeatures, fit_probabilities
 from clinpeft.train.predictions import gold_of, predictions_from
 
 Predict = Callable[[Sequence[Example]], Predictions]
+
+NAMES: list[str] = [name for name in BASELINES if name != ENCODER_BASELINE]
+"""Of the baselines that no model reads for."""
 
 PENALTIES = (1.0, 10.0, 100.0)
 """Inverse penalties that validation chooses from."""
@@ -36,20 +40,31 @@ def fit_baseline(name: str, train: Sequence[Example], validation: Sequence[Examp
 
     Deterministic, on one thread. Where train holds a single answer both are the same. Raises UnknownName.
     """
-    if name not in BASELINES:
-        raise UnknownName(f"baseline '{name}'", "no baseline has this name", did_you_mean(name, list(BASELINES)))
-    if name == "majority" or not _has_contrast(train, card):
+    if name not in NAMES:
+        raise UnknownName(f"baseline '{name}'", "no baseline of words has this name", did_you_mean(name, NAMES))
+    if name == "majority" or not has_contrast(train, card):
         return _fit_majority(train, card)
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     with threadpool_limits(1):
-        is_tuned = len(validation) > 0 and len(card.labels) <= MANY_LABELS
-        penalties = PENALTIES if is_tuned else (DEFAULT_PENALTY,)
         fit = _fit_taggers if card.kind == "entities" else _fit_classifiers
-        return _best_of(fit(train, card, penalties), validation, card)
+        fitted = fit(train, card, penalties_for(card, is_tuned=len(validation) > 0))
+        return fitted[0] if len(fitted) == 1 else fitted[best_of([predict(validation) for predict in fitted], card)]
 
 
-def _has_contrast(train: Sequence[Example], card: Card) -> bool:
+def penalties_for(card: Card, *, is_tuned: bool) -> tuple[float, ...]:
+    """The inverse penalties to fit, ascending; is_tuned: whether there are examples to choose on."""
+    return PENALTIES if is_tuned and len(card.labels) <= MANY_LABELS else (DEFAULT_PENALTY,)
+
+
+def best_of(candidates: Sequence[Predictions], card: Card) -> int:
+    """Which has the best headline metric, at thresholds chosen for it; the first on ties."""
+    values = [_headline(predictions, card) if len(candidates) > 1 else 0.0 for predictions in candidates]
+    return values.index(max(values))
+
+
+def has_contrast(train: Sequence[Example], card: Card) -> bool:
+    """Whether train holds more than one answer."""
     if card.kind == "entities":
         return len({tag for example in train for tag in example.tags}) > 1
     return len({(example.label, example.labels) for example in train}) > 1
@@ -84,13 +99,6 @@ def _fit_classifiers(train: Sequence[Example], card: Card, penalties: Sequence[f
         return predictions_from(examples, card, scores)
 
     return [partial(predict, probabilities) for probabilities in fitted]
-
-
-def _best_of(candidates: Sequence[Predict], validation: Sequence[Example], card: Card) -> Predict:
-    """The candidate with the best headline metric on validation, at thresholds chosen there; the first on ties."""
-    if len(candidates) == 1:
-        return candidates[0]
-    return max(candidates, key=lambda predict: _headline(predict(validation), card))
 
 
 def _headline(predictions: Predictions, card: Card) -> float:

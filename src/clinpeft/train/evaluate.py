@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from clinpeft.data.batch import scoring_batches
+from clinpeft.data.batch import Batch, scoring_batches
 from clinpeft.data.tokenize import Encoded
 from clinpeft.models.load import ClinicalModel
 from clinpeft.spec import Kind
@@ -61,7 +61,13 @@ def valid_iob2(tags: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(result)
 
 
-def _logits(model: ClinicalModel, encoded: Sequence[Encoded], pad_id: int, precision: Precision):  # type: ignore[no-untyped-def]
+def read(
+    model: ClinicalModel, encoded: Sequence[Encoded], pad_id: int, precision: Precision
+) -> Iterator[tuple[Batch, torch.Tensor]]:
+    """What the backbone gives the head for all examples, in batches of like length, without a gradient.
+
+    What is done with a batch while the next has not been asked for is done without a gradient too, in `precision`.
+    """
     device = next(model.parameters()).device
     was_training = model.training
     model.eval()
@@ -69,5 +75,12 @@ def _logits(model: ClinicalModel, encoded: Sequence[Encoded], pad_id: int, preci
     with torch.no_grad() if is_sharded(model) else torch.inference_mode(), computing(precision, device):
         for batch in scoring_batches(encoded, pieces_without_gradient(device), pad_id):
             batch = batch.to(device)
-            yield batch.indices, model.head(features_of(model, batch), batch.num_windows)
+            yield batch, features_of(model, batch)
     model.train(was_training)
+
+
+def _logits(
+    model: ClinicalModel, encoded: Sequence[Encoded], pad_id: int, precision: Precision
+) -> Iterator[tuple[tuple[int, ...], torch.Tensor]]:
+    for batch, features in read(model, encoded, pad_id, precision):
+        yield batch.indices, model.head(features, batch.num_windows)
