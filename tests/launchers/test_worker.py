@@ -80,6 +80,7 @@ def test_a_job_is_plain_and_names_the_study_by_its_folder(jobs: list[dict[str, A
         "base": str(small.folder),
         "data": [],
         "datasets": {"outcome": "datasets/outcome"},
+        "models": ["tiny"],
     }
 
 

@@ -234,8 +234,9 @@ def test_models_of_which_nothing_was_published_are_told_alone(tmp_path: Path) ->
     study = StudyFolder(tmp_path / "study", mode="paper", tasks=["mimic3-mortality"])
     study.run("our-bert", "ia3", 1, 0.8, task="mimic3-mortality", test=0.75, train={"learning_rate": 3e-4})
     found = view(study, "published")
-    assert rows(found) == [("our-bert", "ia3", "auroc (mean)", None, None, 0.75, None, None, None, "nothing published")]
-    assert found is not None and found.notes[0].startswith("The study published no score of these models")
+    assert found is not None and found.tables[0].columns == ("model", "method", "metric", "here", "verdict")
+    assert rows(found) == [("our-bert", "ia3", "auroc (mean)", 0.75, "nothing published")]
+    assert found.notes[0].startswith("The study published no score of these models")
 
 
 def test_a_fair_study_is_not_set_beside_the_paper_and_a_sealed_one_says_what_is_missing(tmp_path: Path) -> None:
