@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -14,7 +15,7 @@ from clinpeft.cli import answers, data, lookup, runs
 from clinpeft.errors import ClinpeftError, EnvironmentStop
 from clinpeft.files import FULL, LOST
 
-VERBS = {
+VERBS: dict[str, Callable[..., None]] = {
     "list": lookup.list_,
     "show": lookup.show,
     "init": data.init,

@@ -85,9 +85,9 @@ class MaskedDropout(nn.Module):
 
 @lru_cache(maxsize=8)
 def _mask(p: float, dtype: torch.dtype, size: int) -> torch.Tensor:
-    """The same in every process: what a run draws is where its pieces lie. Made bit by bit, to take no room on the way."""
+    """The same in every process: what a run draws is where its pieces lie. Made in parts, so that it takes no room."""
     generator = torch.Generator().manual_seed(0)
     mask = torch.empty(size, dtype=dtype)
-    for piece in mask.split(SMALLEST_MASK >> 4):
+    for piece in torch.split(mask, SMALLEST_MASK >> 4):
         piece.copy_((torch.rand(len(piece), generator=generator) >= p) / (1 - p))
     return mask

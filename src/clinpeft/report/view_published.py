@@ -102,8 +102,8 @@ def beside_the_paper(found: Sequence[Entry]) -> View | None:
         if rows:
             told = [place for place in range(len(columns)) if any(row[place] is not None for row in rows)]
             caption = f"{task}: test scores here and published"
-            lines = tuple(tuple(row[place] for place in told) for row in rows)
-            tables.append(Table(f"published-{task}", caption, tuple(columns[place] for place in told), lines))
+            shown = tuple(tuple(row[place] for place in told) for row in rows)
+            tables.append(Table(f"published-{task}", caption, tuple(columns[place] for place in told), shown))
     notes = [f"{within} of {count(compared, 'score')} within."] if compared else []
     if tables and not compared:
         notes.append("The study published no score of these models, methods and tasks together: nothing is compared.")
