@@ -179,12 +179,13 @@
     });
   }
   let waiting;
-  addEventListener("resize", () => {
+  const sizes = new ResizeObserver(() => {
     clearTimeout(waiting);
     waiting = setTimeout(() => {
       for (const [host, state] of states) if (state.isReady && host.clientWidth && host.clientWidth !== state.width) draw(host);
     }, 150);
   });
+  for (const host of hosts) sizes.observe(host);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   addEventListener("beforeprint", () => {
     root.classList.add("printed");
