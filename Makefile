@@ -48,7 +48,7 @@ test: check ## check, and the tests that take seconds
 test-all: check ## check, and every test (minutes)
 	$(BIN)/python -m pytest -m ""
 
-bench: $(READY) ## print what docs/benchmarks reads: beside transformers' Trainer and pandas (an hour; DATA=the open corpora)
+bench: $(READY) ## print what docs/benchmarks reads: beside transformers' Trainer and pandas (some hours; DATA=the open corpora)
 	$(BIN)/python benchmarks/engine.py --data $(DATA)
 	$(BIN)/python benchmarks/engine_quality.py --data $(DATA)
 	$(BIN)/python -m pip install pandas
