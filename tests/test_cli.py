@@ -316,6 +316,23 @@ def test_open_test_says_how_often_that_was_done_and_renews_the_report(clinpeft: 
     assert json.loads((trained.out / "report" / "results.json").read_text())["study"]["times_opened"] == 2
 
 
+@pytest.mark.parametrize("verb", ["run", "open-test"])
+def test_a_price_tells_money_in_the_report_that_the_verb_writes(clinpeft: Cli, trained: Small, verb: str) -> None:
+    words = ["run", trained.file, "--out", trained.out] if verb == "run" else ["open-test", trained.out]
+    said = clinpeft(*words, "--price", "own:workstation")
+
+    assert said.code == 0
+    assert '<section id="view-money">' in (trained.out / "report" / "index.html").read_text(encoding="utf-8")
+
+
+def test_prices_that_do_not_go_together_leave_the_test_labels_sealed(clinpeft: Cli, trained: Small) -> None:
+    said = clinpeft("open-test", trained.out, "--price", "own:workstation", "--serve-price", "taylor2024:serve")
+
+    assert said.code == 2
+    assert "they cannot be added" in one_line(said)
+    assert "test_opened" not in (trained.out / "journal.jsonl").read_text()
+
+
 def test_synth_writes_invented_raw_files_and_never_among_others(clinpeft: Cli, tmp_path: Path) -> None:
     out = tmp_path / "i2b2-2010"
     said = clinpeft("synth", "i2b2-2010", "--out", out, "--patients", "6")

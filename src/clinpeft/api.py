@@ -40,7 +40,7 @@ def run(
     models: names or folders of models to take in the place of the study's, which then is an edited one; a name that
     the study has keeps what it says of it. only: `{"model": "minilm-l6"}`, for a part; other models need not be here.
     launcher: a name (`clinpeft list launchers`), or a launcher with options of its own: `Pool(workers=4)`.
-    price: what an hour of this machine costs (`own:workstation`, or `FILE:RATE`), for a study with a budget of money.
+    price: what an hour of this machine costs (`own:workstation`, or `FILE:RATE`), for a budget of money and the report.
     study: a Study (its relative paths start at the working directory), a study file, or a packaged study's name. The
     name of a packaged folder runs every study in it, each in a folder of its own below `out`, with one report of all.
     Raises BadInput before anything is trained when something it names is missing or broken.
@@ -52,6 +52,7 @@ def run(
     parts = [part for part in parts if may_fit(part[0], only or {})] or parts
     for asked, base, place in parts[1:]:
         find(asked, base, folders, place, wanted=only)
+    rate = find_price(price) if price else None
     with for_owner_only():
         outcomes = [
             sweep(
@@ -61,12 +62,13 @@ def run(
                 data=folders,
                 wanted=only,
                 launcher=launch,
-                price=find_price(price) if price else None,
+                price=rate,
                 retry_failed=retry_failed,
             )
             for asked, base, place in parts
         ]
-        write_report([outcome.folder for outcome in outcomes], Path(out) / "report", only)
+        folders_run = [outcome.folder for outcome in outcomes]
+        write_report(folders_run, Path(out) / "report", only, train_price=rate, serve_price=rate)
     return Outcome(
         folder=Path(out),
         parts=tuple(outcome.folder for outcome in outcomes),

@@ -59,6 +59,14 @@ def test_a_quality_ends_at_one_and_a_loss_at_zero() -> None:
     assert loss.low == 0
 
 
+def test_a_quality_reaches_below_zero_only_where_a_seed_does() -> None:
+    share = combine([score(0.1, 0.0, 0.3), score(0.5, 0.2, 0.8)], higher_is_better=True)
+    correlation = combine([score(-0.1, -0.3, 0.1), score(0.3, 0.1, 0.5)], higher_is_better=True)
+
+    assert share.low == 0
+    assert correlation.low is not None and correlation.low < 0
+
+
 def test_seeds_without_a_value_are_left_out_of_the_mean() -> None:
     estimate = combine([score(0.8, 0.7, 0.9), None, score(None)], higher_is_better=True)
 

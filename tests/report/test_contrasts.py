@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import roc_auc_score
 
@@ -125,6 +126,17 @@ def test_predictions_of_other_subjects_are_never_paired(folder: Any) -> None:
     add(folder, "lora", 1.3, key="t")
 
     assert analysis(folder).contrasts == ()
+
+
+def test_one_subject_makes_nobody_better(two: Any) -> None:
+    for path in two.root.glob("runs/*/predictions-validation.parquet"):
+        table = pq.read_table(path)
+        alone = table.set_column(table.schema.get_field_index("subject"), "subject", [["s0"] * NUM_NOTES])
+        pq.write_table(alone, path)
+    found = analysis(two)
+
+    assert found.contrasts == ()
+    assert found.results.recommendations[0].verdict == "within_noise"
 
 
 def test_a_configuration_that_failed_takes_no_part_and_spoils_nothing(two: Any) -> None:

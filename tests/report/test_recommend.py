@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from tests.report.conftest import scored
+
 from clinpeft.report.aggregate import aggregate, load
 from clinpeft.report.recommend import recommend
 from clinpeft.report.results import Recommendation
@@ -53,7 +55,7 @@ def test_the_sentence_holds_numbers_seeds_interval_price_and_noise(folder: Any) 
     assert recommendation(folder).sentence == (
         "For ward-notes take minilm-l6-first3 with lora: auroc 0.870 [0.830, 0.910] on validation (2 seeds), within "
         "the interval of the best (minilm-l6 with full, 0.880 [0.840, 0.920]) at 1/3 of its training time. "
-        "With 2 seeds the difference of 0.010 is within noise."
+        "With 2 seeds the difference of 0.010 [-0.047, 0.067] is within noise."
     )
 
 
@@ -182,6 +184,7 @@ def test_limits_given_afterwards_are_not_called_prestated(folder: Any) -> None:
     (found,) = recommend(aggregate(loaded), loaded[0].study.select, {"train_seconds": 50})
 
     assert (found.choice.model, found.limits, found.limits_prestated) == ("small", {"train_seconds": 50}, False)
+    assert found.sentence.endswith("Limits were given afterwards that the study does not state.")
 
 
 def test_a_rule_changed_after_the_start_is_not_called_prestated(folder: Any) -> None:
@@ -189,6 +192,27 @@ def test_a_rule_changed_after_the_start_is_not_called_prestated(folder: Any) -> 
     folder.run()
 
     assert not recommendation(folder).limits_prestated
+    assert recommendation(folder).sentence.endswith("The rule is not the one that the study began with.")
+
+
+def test_another_metric_after_the_start_is_another_rule(folder: Any) -> None:
+    (task,) = folder.study["tasks"]
+    for name, metric in (("study-00000000.yaml", "auroc"), ("study-11111111.yaml", "f1"), ("study.yaml", "f1")):
+        folder.write_study(name, tasks=[{**task, "metric": metric}])
+    folder.run(scores={"auroc": scored(0.8), "f1": scored(0.6)})
+
+    found = recommendation(folder)
+
+    assert (found.metric, found.limits_prestated) == ("f1", False)
+    assert "The selection rule of demo is not the one it started with." in aggregate(load([folder.root])).warnings[0]
+
+
+def test_a_task_that_was_added_later_changes_no_rule(new_study: Any) -> None:
+    folder = new_study(tasks=["rqe", {"name": "mtsamples", "metric": "f1-macro"}])
+    folder.write_study("study-00000000.yaml", tasks=["rqe"])
+    folder.run(task="rqe")
+
+    assert recommendation(folder).limits_prestated
 
 
 def test_no_score_at_all_recommends_nothing(folder: Any) -> None:
@@ -224,7 +248,8 @@ def test_a_choice_that_beats_tfidf_says_by_how_much(folder: Any) -> None:
     folder.run("none", "tfidf-logistic", 0, value=0.70, arm=0.02, seconds=1)
     folder.run("large", value=0.88, arm=0.02, seconds=300)
 
-    assert "It beats TF-IDF + logistic regression (0.700 [0.680, 0.720]) by 0.180." in recommendation(folder).sentence
+    told = "It beats TF-IDF + logistic regression (0.700 [0.680, 0.720]) by 0.180 [0.152, 0.208]."
+    assert told in recommendation(folder).sentence
 
 
 def test_nothing_better_than_the_most_frequent_class_says_so(folder: Any) -> None:
@@ -239,6 +264,34 @@ def test_a_single_seed_is_named_as_such(folder: Any) -> None:
 
     assert "With one seed the spread between seeds is unknown." in recommendation(folder).sentence
 
+    folder.failed("small", "lora", 2, "diverged", "diverged", "the loss became infinite")
+    assert "1 of its 2 seeds failed. With one seed the spread between seeds" in recommendation(folder).sentence
+
+
+def test_a_difference_without_an_interval_is_not_called_noise(folder: Any) -> None:
+    for model, value in (("large", 0.9), ("small", 0.8)):
+        folder.run(model, scores={"auroc": {"value": value, "num_subjects": 1, "reason": "no interval"}})
+
+    found = recommendation(folder)
+
+    assert found.verdict == "within_noise"
+    assert "Whether the difference of 0.100 to the next best (small with lora, 0.800) is noise is not known" in (
+        found.sentence
+    )
+
+
+def test_without_predictions_the_best_of_many_equal_ones_is_not_called_better(new_study: Any) -> None:
+    folder = new_study(select={"rule": "best"})
+    folder.run("none", "tfidf-logistic", 0, value=0.80, arm=0.03)
+    folder.run("small", "full", value=0.85, arm=0.03)
+    assert "It beats TF-IDF" in recommendation(folder).sentence
+
+    for rank in range(1, 9):
+        folder.run("small", "lora", value=0.80, arm=0.03, options={"r": rank})
+
+    # Of ten configurations 45 pairs: the interval is 3.26 standard deviations wide to each side, not 1.96.
+    assert "You have no evidence that it beats TF-IDF" in recommendation(folder).sentence
+
 
 def test_costs_on_other_hardware_are_not_compared(folder: Any) -> None:
     folder.run("large", value=0.88, seconds=300, hardware="cpu-a")
@@ -247,6 +300,19 @@ def test_costs_on_other_hardware_are_not_compared(folder: Any) -> None:
     found = recommendation(folder)
 
     assert (chosen(folder), found.cost_ratio) == (("large", "lora"), None)
+    assert "Not compared by training time, since it ran on other hardware: small with lora." in found.sentence
+
+
+def test_limits_on_what_was_measured_on_different_hardware_say_so(new_study: Any) -> None:
+    folder = new_study(select={"limits": {"train_seconds": 200}})
+    folder.run("small", value=0.8, seconds=100, hardware="cpu-a")
+    folder.run("large", value=0.9, seconds=100, hardware="cpu-a")
+    assert "hardware" not in recommendation(folder).sentence
+
+    folder.run("large", "full", value=0.7, seconds=100, hardware="gpu-b")
+
+    told = "Each configuration was held to them by what it took on its own hardware (cpu-a and gpu-b)."
+    assert told in recommendation(folder).sentence
 
 
 def test_size_on_disk_is_compared_across_hardware(new_study: Any) -> None:

@@ -52,8 +52,8 @@ def test_a_choice_says_what_it_gains_over_the_same_model_untuned(study: Any) -> 
 
     assert "take large with lora" in text
     assert (
-        "It beats TF-IDF + logistic regression (0.720 [0.700, 0.740]) by 0.180 and the same model untuned "
-        "(0.800 [0.780, 0.820]) by 0.100." in text
+        "It beats TF-IDF + logistic regression (0.720 [0.700, 0.740]) by 0.180 [0.138, 0.222] and the same model "
+        "untuned (0.800 [0.780, 0.820]) by 0.100 [0.058, 0.142]." in text
     )
 
 
@@ -65,7 +65,7 @@ def test_a_gain_over_the_untuned_encoder_within_noise_is_called_that(folder: Any
 
     text = sentence(folder)
 
-    assert "It beats TF-IDF + logistic regression (0.700 [0.680, 0.720]) by 0.200." in text
+    assert "It beats TF-IDF + logistic regression (0.700 [0.680, 0.720]) by 0.200 [0.128, 0.272]." in text
     assert "You have no evidence that it beats the same model untuned (0.840 [0.790, 0.890])." in text
 
 

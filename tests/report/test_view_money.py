@@ -50,6 +50,7 @@ def costs(speed: float = 100.0, evaluate: float = 20.0, **more: float) -> dict[s
 
 
 def test_a_run_a_search_and_a_thousand_notes_cost_their_measured_seconds(study: StudyFolder, price: str) -> None:
+    study.write_study("study.yaml", tune={"trials": 2})
     for rate, seconds in ((3e-3, 50.0), (1e-2, 30.0)):
         study.run("small", "lora", 2**32 - 1, 0.9 - rate, seconds=seconds, train={"learning_rate": rate}, role="trial")
     for seed, seconds in ((1, 90.0), (2, 110.0)):
@@ -107,6 +108,7 @@ def test_what_ran_on_other_hardware_has_no_money_and_is_named(study: StudyFolder
 
 def test_a_search_that_ran_in_part_on_other_hardware_has_no_money(study: StudyFolder, price: str) -> None:
     rate = {"learning_rate": 3e-3}
+    study.write_study("study.yaml", tune={"trials": 1})
     study.run("small", "lora", 2**32 - 1, 0.9, seconds=50.0, train=rate, role="trial", hardware="gpu-b")
     study.run("small", "lora", 1, 0.9, seconds=80.0, cost=costs(), train=rate)
 

@@ -252,6 +252,7 @@ def test_a_fair_study_is_not_set_beside_the_paper_and_a_sealed_one_says_what_is_
 
 def test_what_a_search_chose_stands_for_its_method(study: StudyFolder) -> None:
     rate = {"learning_rate": 3e-3}
+    study.write_study("study.yaml", tune={"trials": 1})
     study.run("small", "lora", 2**32 - 1, 0.9, train=rate, role="trial")
     study.run("small", "lora", 1, 0.9, train=rate)
     study.run("small", "lora", 1, 0.8)

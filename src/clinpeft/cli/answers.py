@@ -6,12 +6,15 @@ import json
 import math
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clinpeft.cli.options import Data, Json, Only, Out, count, pairs
+from clinpeft.cli.options import Data, Json, Only, Out, ServePrice, TrainPrice, count, pairs
 from clinpeft.errors import BadInput
+
+if TYPE_CHECKING:
+    from clinpeft.prices.rates import Price
 
 
 def report(
@@ -29,25 +32,21 @@ def report(
     prevalence: Annotated[
         float | None, typer.Option(help="How common the label is where the model is to be used.")
     ] = None,
-    price: Annotated[
-        str | None, typer.Option(help="What an hour costs, for tables of money: own:workstation, FILE:RATE.")
-    ] = None,
-    serve_price: Annotated[
-        str | None, typer.Option(help="The same of the machine that answers, where it is another.")
-    ] = None,
+    price: TrainPrice = None,
+    serve_price: ServePrice = None,
     show_errors: Annotated[
         int | None, typer.Option(min=1, help="So many wrong answers with their texts, in a file beside the dataset.")
     ] = None,
     data: Data = None,
 ) -> None:
     """Write the report of a study, or of several merged, from their records."""
-    from clinpeft.prices.rates import find_price
     from clinpeft.report.render import write_report
 
     if audience not in (None, "board"):
         raise BadInput("--for", "knows one audience", "write --for board")
     if about is not None and audience is None:
         raise BadInput("--about", "goes with --for board", "add it, or leave --about out")
+    training, serving = _prices(price, serve_price)
     written = write_report(
         folders,
         out or folders[0] / "report",
@@ -57,8 +56,8 @@ def report(
         tables_in=tables,
         for_board=audience == "board",
         about=about,
-        train_price=None if price is None else find_price(price),
-        serve_price=None if (serving := serve_price or price) is None else find_price(serving),
+        train_price=training,
+        serve_price=serving,
     )
     if show_errors is not None:
         from clinpeft.api import errors
@@ -107,14 +106,25 @@ def recommend_(
         print(item.sentence)
 
 
-def open_test_(folder: Path, data: Data = None) -> None:
+def open_test_(folder: Path, data: Data = None, price: TrainPrice = None, serve_price: ServePrice = None) -> None:
     """Open the test labels of a sealed study: score its runs on test, note it, and renew the report."""
     from clinpeft.report.render import write_report
     from clinpeft.runs.sweep import open_test_labels
 
+    training, serving = _prices(price, serve_price)
     runs, times = open_test_labels(folder, tuple(data or ()))
     print(f"{count(runs, 'run')} scored on test; the test labels of this study were opened {count(times, 'time')}")
-    print(write_report([folder], folder / "report"))
+    print(write_report([folder], folder / "report", train_price=training, serve_price=serving))
+
+
+def _prices(train: str | None, serve: str | None) -> tuple[Price | None, Price | None]:
+    """What training and answering cost an hour; who names one machine answers on it as well."""
+    from clinpeft.prices.rates import find_price
+    from clinpeft.report.view_money import refuse_two_currencies
+
+    training, serving = (None if name is None else find_price(name) for name in (train, serve or train))
+    refuse_two_currencies(training, serving)
+    return training, serving
 
 
 def _number(value: str, where: str) -> float:

@@ -20,6 +20,13 @@ Models = Annotated[
 Only = Annotated[
     list[str] | None, typer.Option("--only", help="Only runs that fit: task=…, model=…, method=…, seed=…, fold=….")
 ]
+TrainPrice = Annotated[
+    str | None,
+    typer.Option("--price", help="What an hour costs, for tables of money: own:workstation, FILE:RATE."),
+]
+ServePrice = Annotated[
+    str | None, typer.Option("--serve-price", help="The same of the machine that answers, where it is another.")
+]
 Json = Annotated[bool, typer.Option("--json", help="For machines.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="An option of the task: key=value.")]
 

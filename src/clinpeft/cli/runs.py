@@ -67,7 +67,8 @@ def run(
     workers: Annotated[int | None, typer.Option(min=1, help="How many runs at once, where the launcher can.")] = None,
     settings: Annotated[list[str] | None, typer.Option("--set", help="An option of the launcher: key=value.")] = None,
     price: Annotated[
-        str | None, typer.Option(help="For a budget of money, what an hour here costs: own:workstation, FILE:RATE.")
+        str | None,
+        typer.Option(help="What an hour here costs, for a budget of money and the report: own:workstation, FILE:RATE."),
     ] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Train failed runs again.")] = False,
 ) -> None:

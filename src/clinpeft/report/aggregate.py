@@ -80,7 +80,7 @@ def analyse(loaded: Sequence[LoadedStudy], only: Mapping[str, str] | None = None
         recommendations=(),
         warnings=tuple(caveats(loaded, runs, found, rows, only or {})),
     )
-    prestated = not any(study.earlier_selects for study in loaded)
+    prestated = not any(study.rule_changed for study in loaded)
     recommended = recommend(results, select, contrasts=paired, prestated=prestated)
     return Analysis(results.model_copy(update={"recommendations": recommended}), tuple(paired))
 
@@ -91,8 +91,9 @@ def combine(scores: Sequence[Score | None], *, higher_is_better: bool) -> Estima
     One seed: its bootstrap interval. Several: the squared arms of the seeds' intervals are averaged (they share the
     subjects, so more seeds do not make that part smaller) and (1.96 s)²/n is added, s the standard deviation over n
     seeds; each side for itself, so that a skewed interval stays skewed (Zou and Donner 2008). With symmetric intervals
-    that is mean ± 1.96 √(mean bootstrap variance + s²/n). A quality ends at 1 and a loss at 0. Seeds without a value
-    are left out; when a seed has a value but no interval, there is none.
+    that is mean ± 1.96 √(mean bootstrap variance + s²/n). A quality ends at 1, and nothing reaches below 0 where no
+    seed's own interval does. Seeds without a value are left out; when a seed has a value but no interval, there is
+    none.
     """
     known = [(score.value, score.low, score.high) for score in scores if score is not None and score.value is not None]
     if not known:
@@ -107,7 +108,9 @@ def combine(scores: Sequence[Score | None], *, higher_is_better: bool) -> Estima
     seeds = Z**2 * variance(values) / len(values)
     low = mean - sqrt(fmean(below**2 for below, _ in arms) + seeds)
     high = mean + sqrt(fmean(above**2 for _, above in arms) + seeds)
-    return Estimate(mean, low, min(high, 1.0)) if higher_is_better else Estimate(mean, max(low, 0.0), high)
+    if all(low_of_one is not None and low_of_one >= 0 for _, low_of_one, _ in known):
+        low = max(low, 0.0)
+    return Estimate(mean, low, min(high, 1.0) if higher_is_better else high)
 
 
 def costs(runs: Sequence[LoadedRun]) -> tuple[dict[CostField, CostSummary], str | None]:

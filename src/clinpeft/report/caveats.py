@@ -38,7 +38,7 @@ def caveats(
         *_one_seed(rows),
         *_failed(runs),
         *_missing(loaded, runs, only),
-        *_unfinished_searches(loaded, runs, only),
+        *_unfinished_searches(loaded, only),
         *_stopped_early(runs),
         *_undefined(configurations, rows),
         *_folds(configurations),
@@ -88,20 +88,26 @@ def cards_of(configurations: Sequence[Configuration]) -> dict[str, Card]:
 
 def _opened(loaded: Sequence[LoadedStudy]) -> Iterator[str]:
     for study in loaded:
-        times = max((len(run.test.opened) for run in study.runs if run.test), default=0)
-        if times > 1:
+        if study.times_opened > 1:
             yield (
-                f"The test labels of {study.study.name} were opened {times} times. Whatever was changed after the "
+                f"The test labels of {study.study.name} were opened {study.times_opened} times. Whatever was changed after the "
                 "first time may have been fitted to the test."
             )
 
 
 def _rule_changed(loaded: Sequence[LoadedStudy]) -> Iterator[str]:
     for study in loaded:
-        if study.earlier_selects:
+        if study.rule_changed:
+            judged = f" ({listed(study.other_metrics)}: by another metric)" if study.other_metrics else ""
             yield (
-                f"The selection rule of {study.study.name} is not the one it started with. A rule changed after "
-                "results were seen can be made to choose anything."
+                f"The selection rule of {study.study.name} is not the one it started with{judged}. A rule changed "
+                "after results were seen can be made to choose anything."
+            )
+        if study.later_limits:
+            yield (
+                f"A recommendation of {study.study.name} was asked for with limits that the study does not state: "
+                f"{listed((in_words(limits) for limits in study.later_limits), 3)}. Limits given after results were "
+                "seen can be made to choose anything; what stands here keeps to the study's own."
             )
     if any(study.study.select != loaded[0].study.select for study in loaded):
         yield f"The merged studies state different selection rules; the one of {loaded[0].study.name} is used."
@@ -160,12 +166,10 @@ def _missing(
             )
 
 
-def _unfinished_searches(
-    loaded: Sequence[LoadedStudy], runs: Sequence[tuple[LoadedStudy, LoadedRun]], only: Mapping[str, str]
-) -> Iterator[str]:
+def _unfinished_searches(loaded: Sequence[LoadedStudy], only: Mapping[str, str]) -> Iterator[str]:
     if only:
         return
-    specs = [run.record.spec for _, run in runs if run.record.role == "trial"]
+    specs = [run.record.spec for study in loaded for run in study.trials]
     tried = {
         (spec.task, spec.model, spec.method.name, fingerprint([spec.method.model_dump(), spec.train.learning_rate]))
         for spec in specs

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
@@ -90,14 +90,15 @@ def configurations(runs: Sequence[tuple[LoadedStudy, LoadedRun]]) -> list[Config
             groups[_key(run)].append((study, run))
     distinct = _distinctions([members[0][1] for members in groups.values()])
     headlines = _headlines(runs)
-    winners = _winners(runs, headlines)
+    studies = {study.folder: study for study, _ in runs}
+    chosen = {key for study in studies.values() for key in _chosen(study, headlines)}
     found = [
         Configuration(
             study=members[0][0],
             runs=tuple(run for _, run in sorted(members, key=lambda member: _seed_and_fold(member[1]))),
             options=_options(members[0][1], distinct[_name(members[0][1].record.spec)]),
             headline=headlines[members[0][1].record.spec.task],
-            is_tuned=key in winners,
+            is_tuned=key in chosen,
         )
         for key, members in groups.items()
     ]
@@ -179,23 +180,42 @@ def _headlines(runs: Sequence[tuple[LoadedStudy, LoadedRun]]) -> dict[str, str]:
     }
 
 
-def _winners(runs: Sequence[tuple[LoadedStudy, LoadedRun]], headlines: Mapping[str, str]) -> set[str]:
-    """The keys of the configurations that were the best trials of their search, by the mean over folds."""
-    trials: dict[str, list[LoadedRun]] = defaultdict(list)
-    for _, run in runs:
-        if run.record.role == "trial":
-            trials[_key(run)].append(run)
-    found: dict[tuple[str, ...], dict[str, float]] = defaultdict(dict)
-    for key, members in trials.items():
-        spec = members[0].record.spec
-        scores = [run.record.scores.get(headlines[spec.task]) for run in members]
-        values = [score.value for score in scores if score is not None and score.value is not None]
-        if len(values) < len(members):
+def _chosen(study: LoadedStudy, headlines: Mapping[str, str]) -> Iterator[str]:
+    """The keys of the best trials of the study's searches, by the mean over folds; of a search that has not had all its
+    trials, none."""
+    if study.study.tune is None:
+        return
+    searches: dict[str, dict[str, list[LoadedRun]]] = defaultdict(lambda: defaultdict(list))
+    for run in study.trials:
+        searches[_search(run.record.spec, has_options=study.study.tune.options)][_key(run)].append(run)
+    for trials in searches.values():
+        if len(trials) < study.study.tune.trials:
             continue
-        found[*_name(spec), fingerprint(spec.train.subset or {})][key] = fmean(values) * (
-            1 if is_higher_better(headlines[spec.task]) else -1
-        )
-    return {key for search in found.values() for key, value in search.items() if value == max(search.values())}
+        values = {key: _value(members, headlines) for key, members in trials.items()}
+        best = max((value for value in values.values() if value is not None), default=None)
+        yield from (key for key, value in values.items() if value is not None and value == best)
+
+
+def _search(spec: RunSpec, *, has_options: bool) -> str:
+    """What all trials of a search share: its task, model, subset, and of its method what is not searched."""
+    from clinpeft.methods.base import METHODS
+
+    try:
+        searched = METHODS.get(spec.method.name).tunable if has_options else {}
+    except UnknownName:  # a plug-in's method in an environment without the plug-in
+        searched = spec.method.options
+    fixed = {name: value for name, value in spec.method.options.items() if name not in searched}
+    return fingerprint([*_name(spec), fixed, spec.train.subset and spec.train.subset.model_dump(mode="json")])
+
+
+def _value(folds: Sequence[LoadedRun], headlines: Mapping[str, str]) -> float | None:
+    """How good a trial was, more being better; None when a fold failed, was stopped early or has no score."""
+    headline = headlines.get(folds[0].record.spec.task, "")
+    scores = [run.record.scores.get(headline) for run in folds if run.record.status == "success"]
+    values = [score.value for score in scores if score is not None and score.value is not None]
+    if len(values) < len(folds):
+        return None
+    return fmean(values) if is_higher_better(headline) else -fmean(values)
 
 
 def is_higher_better(metric: str) -> bool:

@@ -103,8 +103,10 @@ def _sampled(metric: str, found: Configuration, subjects: set[tuple[str, ...]]) 
     for seed in found.seeds:
         runs = found.successes(seed)
         predictions = pooled_predictions(runs, card) if runs and len(runs) >= max(1, found.num_folds) else None
-        drawn = resampled(entry, _in_order(predictions)) if predictions is not None else None
-        if predictions is None or drawn is None:
+        if predictions is None or len(set(predictions.subjects)) < 2:  # One subject has no other to be exchanged for.
+            continue
+        drawn = resampled(entry, _in_order(predictions))
+        if drawn is None:
             continue
         subjects.add(predictions.subjects)
         seeds.append(seed)

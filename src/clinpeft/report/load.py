@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -10,6 +12,8 @@ from clinpeft.data.card import Card
 from clinpeft.errors import BadInput
 from clinpeft.frozen import Frozen, parse_json
 from clinpeft.record import RunRecord, TestRecord
+from clinpeft.runs.journal import Journal
+from clinpeft.runs.late_limits import limits_of
 from clinpeft.spec import Select, Study
 
 
@@ -49,6 +53,25 @@ class LoadedStudy:
     models: dict[str, ModelFacts]
     earlier_selects: tuple[Select, ...]
     """The selection rules of the study's earlier versions, as far as they differ from today's."""
+    other_metrics: tuple[str, ...] = ()
+    """Tasks that an earlier version judged by another metric of their own."""
+    times_opened: int = 0
+    """How often its test labels were opened, by its journal or by the most of any run."""
+    later_limits: tuple[str, ...] = ()
+    """Limits that were given to `recommend` and do not stand in the study, by its journal: `train_seconds=60`."""
+    planned: frozenset[str] | None = None
+    """Ids of the runs that the study asks for today, as its index names them; None where it keeps none."""
+
+    @property
+    def rule_changed(self) -> bool:
+        """Whether it was to choose by another rule or metric once."""
+        return bool(self.earlier_selects or self.other_metrics)
+
+    @property
+    def trials(self) -> list[LoadedRun]:
+        """Those of today's searches: a range or number of trials that was edited leaves others behind."""
+        found = [run for run in self.runs if run.record.role == "trial"]
+        return [run for run in found if self.planned is None or run.record.run in self.planned]
 
 
 def load(dirs: list[Path]) -> list[LoadedStudy]:
@@ -74,15 +97,35 @@ def _load(folder: Path, skip: set[str]) -> LoadedStudy:
     paths = sorted(folder.glob("runs/*/record.json"))
     models = [parse_json(ModelFacts, path.read_bytes(), str(path)) for path in sorted(folder.glob("models/*.json"))]
     cards = {path.stem: parse_json(Card, path.read_bytes(), str(path)) for path in sorted(folder.glob("cards/*.json"))}
-    earlier = [Study.read(path).select for path in sorted(folder.glob("study-*.yaml"))]
+    earlier = [Study.read(path) for path in sorted(folder.glob("study-*.yaml"))]
+    runs = tuple(_load_run(path) for path in paths if path.parent.name not in skip)
+    journal = Journal(folder / "journal.jsonl")
+    openings = [len(journal.notes("test_opened")), *(len(run.test.opened) for run in runs if run.test)]
     return LoadedStudy(
         folder=folder,
         study=study,
-        runs=tuple(_load_run(path) for path in paths if path.parent.name not in skip),
+        runs=runs,
         cards=cards,
         models={model.name: model for model in models},
-        earlier_selects=tuple(select for select in earlier if select != study.select),
+        earlier_selects=tuple(version.select for version in earlier if version.select != study.select),
+        other_metrics=_other_metrics(study, earlier),
+        times_opened=max(openings),
+        later_limits=tuple(dict.fromkeys(limits_of(note) for note in journal.notes("limits_changed"))),
+        planned=_planned(folder / "index.csv"),
     )
+
+
+def _other_metrics(study: Study, earlier: Sequence[Study]) -> tuple[str, ...]:
+    metrics = {task.name: task.metric for task in study.tasks}
+    changed = [task.name for version in earlier for task in version.tasks if task.metric != metrics.get(task.name)]
+    return tuple(name for name in dict.fromkeys(changed) if name in metrics)
+
+
+def _planned(index: Path) -> frozenset[str] | None:
+    if not index.is_file():
+        return None
+    with index.open(encoding="utf-8", newline="") as lines:
+        return frozenset(row["run"] for row in csv.DictReader(lines))
 
 
 def _load_run(path: Path) -> LoadedRun:

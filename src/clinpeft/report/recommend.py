@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import inf, sqrt
+from math import comb, inf, sqrt
+from statistics import NormalDist
 
 from clinpeft.report.contrasts import Contrast, paired
 from clinpeft.report.results import (
@@ -18,13 +19,13 @@ from clinpeft.report.results import (
     Recommendation,
     ResultRow,
     Results,
-    Z,
 )
 from clinpeft.report.wording import (
     COST_WORDS,
     configuration,
     cost,
     count,
+    interval,
     limit,
     listed,
     mean_and_interval,
@@ -33,6 +34,11 @@ from clinpeft.report.wording import (
     times,
 )
 from clinpeft.spec import CostField, Select
+
+
+ONE_SEED = "With one seed the spread between seeds is unknown."
+RULE_CHANGED = "The rule is not the one that the study began with."
+LIMITS_LATE = "Limits were given afterwards that the study does not state."
 
 
 def recommend(
@@ -50,24 +56,30 @@ def recommend(
     subset are no candidates. Rule `best` takes the highest mean. `cheapest-within-interval` takes, of those whose mean
     lies within the best one's interval, the one with the lowest `select.cost`, then the fewest trainable parameters,
     then by name; times count only against the same hardware as the best one's. `contrasts`: paired differences, where
-    predictions are kept. `prestated` says whether the rule stood in the study from the start.
+    predictions are kept. `prestated` says whether the rule stood in the study from the start; where it or a limit did
+    not, the sentence says so.
     """
     limits = {**select.limits, **(limits_extra or {})}
     is_prestated = prestated and limits == select.limits
     failed = {failure.run for failure in results.failures}
     tasks = dict.fromkeys(row.task for row in results.rows)
-    contests = [_Contest(_candidates(results.rows, task, select), select, limits, failed, contrasts) for task in tasks]
+    late = " ".join(([] if prestated else [RULE_CHANGED]) + ([] if limits == select.limits else [LIMITS_LATE]))
+    contests = [
+        _Contest(_candidates(results.rows, task, select), select, limits, failed, contrasts, late) for task in tasks
+    ]
     return tuple(contest.judge(task, is_prestated) for task, contest in zip(tasks, contests, strict=True))
 
 
-def difference(row: ResultRow, other: ResultRow) -> Difference:
+def difference(row: ResultRow, other: ResultRow, num_compared: int = 2) -> Difference:
     """`row` minus `other` with a 95 % interval from both intervals as if they were independent, which is cautious for
-    scores on the same subjects. No interval when one of the rows has none."""
+    scores on the same subjects. It holds for all pairs of `num_compared` configurations together (Bonferroni), since
+    the best of many equal ones looks better than it is. No interval when one of the rows has none."""
     assert row.mean is not None and other.mean is not None
     value = row.mean - other.mean
     if row.deviation is None or other.deviation is None:
         return Difference(value=value, low=None, high=None)
-    arm = Z * sqrt(row.deviation**2 + other.deviation**2)
+    num_pairs = max(1, comb(num_compared, 2))
+    arm = NormalDist().inv_cdf(1 - 0.025 / num_pairs) * sqrt(row.deviation**2 + other.deviation**2)
     return Difference(value=value, low=value - arm, high=value + arm)
 
 
@@ -89,6 +101,8 @@ class _Contest:
     limits: dict[CostField, float]
     failed: set[str]
     contrasts: Sequence[Contrast]
+    late: str
+    """What was not stated beforehand, in a sentence; empty where all was."""
 
     def __post_init__(self) -> None:
         labels = zip(self.rows, method_labels(self.rows), strict=True)
@@ -122,7 +136,7 @@ class _Contest:
         )
 
     def _gap(self, row: ResultRow, other: ResultRow) -> Difference:
-        return paired(self.contrasts, row, other) or difference(row, other)
+        return paired(self.contrasts, row, other) or difference(row, other, len(self.scored))
 
     def _leads(self, row: ResultRow, other: ResultRow) -> bool:
         """Whether the interval of the difference lies wholly on the better side of zero."""
@@ -144,9 +158,12 @@ class _Contest:
         best = self._best(rows)
         if self.select.rule == "best":
             return best
-        edge = _known(best.quality if best.worst_quality is None else best.worst_quality)
-        near = [row for row in rows if _known(row.quality) >= edge and self._is_comparable(row, best)]
+        near = [row for row in rows if _known(row.quality) >= self._edge(best) and self._is_comparable(row, best)]
         return min(near, key=self._thrift)
+
+    def _edge(self, best: ResultRow) -> float:
+        """The poor end of the best one's interval, turned so that more is better."""
+        return _known(best.quality if best.worst_quality is None else best.worst_quality)
 
     def _thrift(self, row: ResultRow) -> tuple[float, float, str]:
         burden, trainable = row.burden(self.select.cost), row.trainable_parameters
@@ -196,7 +213,7 @@ class _Contest:
             )
         return (
             f"For {task} none of {count(len(self.scored), 'configuration')} keeps every limit ({'; '.join(nearest)}). "
-            "Raise a limit, or add a smaller model to the study."
+            f"Raise a limit, or add a smaller model to the study. {self.late}".rstrip()
         )
 
     def _sentence(
@@ -205,9 +222,11 @@ class _Contest:
         clauses = [
             self._take(task, choice, best),
             self._noise(choice, best, runner_up),
+            self._on_other_hardware(best),
             self._price_of_limits(choice, best_of_all),
             self._against_baselines(choice, best),
             self._seeds(choice),
+            self.late,
         ]
         return " ".join(clause for clause in clauses if clause)
 
@@ -226,28 +245,52 @@ class _Contest:
     def _noise(self, choice: ResultRow, best: ResultRow, runner_up: ResultRow | None) -> str:
         if runner_up is None:
             return "Nothing else could be compared with it."
-        amount = score(abs(difference(choice, runner_up).value))
+        amount = self._amount(choice, runner_up)
         seeds = count(min(choice.num_seeds, runner_up.num_seeds), "seed")
         if choice is not best and self._leads(best, choice):
             return (
                 f"On the same subjects the best is better by {amount}, more than noise explains; this one costs less."
             )
-        if choice is not best:
-            return f"With {seeds} the difference of {amount} is within noise."
         other = f"the next best ({self.names[runner_up.runs]}, {mean_and_interval(runner_up)})"
-        if self._leads(choice, runner_up):
+        if choice is best and self._leads(choice, runner_up):
             return f"It is better than {other} by {amount}, more than noise explains."
-        return f"With {seeds} the difference of {amount} to {other} is within noise."
+        what = f"the difference of {amount}{f' to {other}' if choice is best else ''}"
+        if self._gap(choice, runner_up).low is None:
+            return f"Whether {what} is noise is not known: there is no interval."
+        return f"With {seeds} {what} is within noise."
+
+    def _amount(self, row: ResultRow, other: ResultRow) -> str:
+        """By how much they differ, in whichever direction, with its interval: `0.100 [0.086, 0.114]`."""
+        gap = self._gap(row, other)
+        ends = [None if end is None else end * (-1 if gap.value < 0 else 1) for end in (gap.low, gap.high)]
+        low, high = ends if gap.value >= 0 else reversed(ends)
+        return f"{score(abs(gap.value))} {interval(low, high)}".strip()
+
+    def _on_other_hardware(self, best: ResultRow) -> str:
+        """What would be near enough to the best, had its cost been measured on the same hardware."""
+        if self.select.rule == "best":
+            return ""
+        near = [row for row in self.scored if self._fits(row) and _known(row.quality) >= self._edge(best)]
+        elsewhere = [self.names[row.runs] for row in near if not self._is_comparable(row, best)]
+        if not elsewhere:
+            return ""
+        ran = "it ran" if len(elsewhere) == 1 else "they ran"
+        words = COST_WORDS[self.select.cost]
+        return f"Not compared by {words}, since {ran} on other hardware: {listed(elsewhere)}."
 
     def _price_of_limits(self, choice: ResultRow, best_of_all: ResultRow) -> str:
         if not self.limits:
             return ""
         kept = listed(limit(field, most) for field, most in self.limits.items())
+        machines = sorted({str(row.hardware_id) for row in self.scored})
+        each = ""
+        if len(machines) > 1 and set(self.limits) - HARDWARE_FREE:
+            each = f" Each configuration was held to them by what it took on its own hardware ({listed(machines)})."
         if self._fits(best_of_all):
-            return f"It keeps the limits: {kept}."
+            return f"It keeps the limits: {kept}.{each}"
         return (
             f"It keeps the limits ({kept}), which the best of all does not: {self.names[best_of_all.runs]}, "
-            f"{mean_and_interval(best_of_all)}."
+            f"{mean_and_interval(best_of_all)}.{each}"
         )
 
     def _against_baselines(self, choice: ResultRow, best: ResultRow) -> str:
@@ -264,7 +307,7 @@ class _Contest:
     def _against(self, choice: ResultRow, others: Sequence[ResultRow]) -> str:
         """`It beats A (…) by 0.021. You have no evidence that it beats B (…).`"""
         beaten = [row for row in others if self._leads(choice, row)]
-        told = [f"{self._rival(row)} by {score(abs(difference(choice, row).value))}" for row in beaten]
+        told = [f"{self._rival(row)} by {self._amount(choice, row)}" for row in beaten]
         left = [self._rival(row) for row in others if row not in beaten]
         sentences = [f"It beats {' and '.join(told)}."] if told else []
         sentences += [f"You have no evidence that it beats {' or '.join(left)}."] if left else []
@@ -275,13 +318,10 @@ class _Contest:
         return f"{name} ({mean_and_interval(row)})"
 
     def _seeds(self, choice: ResultRow) -> str:
-        if choice.num_failed:
-            return f"{choice.num_failed} of its {count(len(choice.per_seed), 'seed')} failed."
-        return (
-            "With one seed the spread between seeds is unknown."
-            if choice.num_seeds == 1 and not choice.is_baseline
-            else ""
-        )
+        failed = f"{choice.num_failed} of its {count(len(choice.per_seed), 'seed')} failed."
+        is_alone = choice.num_seeds == 1 and not choice.is_baseline
+        told = ([failed] if choice.num_failed else []) + ([ONE_SEED] if is_alone else [])
+        return " ".join(told)
 
 
 def _known(value: float | None) -> float:

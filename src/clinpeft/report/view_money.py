@@ -118,7 +118,7 @@ def _of_search(entry: Entry, loaded: Sequence[LoadedStudy], price: Price) -> flo
 
 def _trials(entry: Entry, loaded: Sequence[LoadedStudy]) -> Iterable[RunRecord]:
     row = entry.row
-    for record in (run.record for study in loaded for run in study.runs if run.record.role == "trial"):
+    for record in (run.record for study in loaded for run in study.trials):
         spec = record.spec
         if (spec.task, spec.model, spec.method.name, spec.subset) == (row.task, row.model, row.method, row.subset):
             yield record

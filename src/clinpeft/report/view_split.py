@@ -7,7 +7,6 @@ from typing import Any
 
 from clinpeft.data.card import Card
 from clinpeft.frozen import fingerprint
-from clinpeft.report.caveats import cards_of
 from clinpeft.report.configurations import Configuration
 from clinpeft.report.recommend import difference
 from clinpeft.report.results import Difference, ResultRow, Results
@@ -16,43 +15,69 @@ from clinpeft.report.view_base import View
 from clinpeft.report.wording import method_labels
 
 TIME = "split.time"
+YEARS = "anchor_year_group"
 
 
 def drop_by_time(found: Sequence[Configuration], results: Results) -> View | None:
-    """For tasks that share their files and differ only in the split, one by time and one by chance, the drop of every
-    configuration that both have, baselines too; None without such tasks."""
+    """For datasets of the same files that differ only in the split, one by time and one by chance, the drop of every
+    configuration that both have, baselines too; None without such datasets.
+
+    They are two tasks of one's own, or one registered task built both ways, its two studies in one report.
+    """
     headlines = {item.task: item.metric for item in results.recommendations}
+    of_card = {tuple(run.record.run for run in one.runs): one.card.fingerprint for one in found if one.card}
     tables = []
-    for late, chance in _pairs(cards_of(found)):
+    for late, chance in _pairs([one.card for one in found if one.card]):
         for split in ("validation", "test"):
             both = [
-                [row for row in results.rows if (row.task, row.split, row.metric) == (task, split, headlines[task])]
-                for task in (late, chance)
+                [
+                    row
+                    for row in results.rows
+                    if (row.task, row.split, row.metric) == (card.name, split, headlines[card.name])
+                    and of_card.get(row.runs) == card.fingerprint
+                ]
+                for card in (late, chance)
             ]
             rows = _rows(*both)
             if rows:
-                caption = f"{late} (by time) and {chance} (by chance): {headlines[late]}, {split}"
-                name = f"split-{late}-{split}"
+                caption = f"{late.name} (by time) and {chance.name} (by chance): {headlines[late.name]}, {split}"
+                name = f"split-{late.name}-{split}"
                 tables.append(Table(name, caption, ("model", "method", "by time", "by chance", "drop"), tuple(rows)))
     lead = (
         "The same files cut twice: with the newest subjects as the test split, and by chance. The drop is what is lost "
         "on later patients; its interval takes the two scores as independent. Validation is drawn by chance from the "
-        "older subjects in both, so a drop there is no matter of time."
+        "subjects that are not test in both, so a drop there is no matter of time."
     )
     return View("split", "By time and by chance", lead, tuple(tables)) if tables else None
 
 
-def _pairs(cards: dict[str, Card]) -> list[tuple[str, str]]:
-    """Names of tasks that are one but for the split: the one by time, then the one by chance."""
-    kinds = {task: _but_for_the_split(card) for task, card in cards.items()}
-    late = [task for task, card in cards.items() if card.options.get(TIME) is not None]
-    return [(one, other) for one in late for other in cards if other not in late and kinds[other] == kinds[one]]
+def _pairs(cards: Sequence[Card]) -> list[tuple[Card, Card]]:
+    """Datasets that are one but for the split: the one by time, then the one by chance."""
+    distinct = list({(card.name, card.fingerprint): card for card in cards}.values())
+    late = [card for card in distinct if _is_by_time(card)]
+    return [(one, other) for one in late for other in distinct if not _is_by_time(other) and _are_one(one, other)]
+
+
+def _is_by_time(card: Card) -> bool:
+    return card.options.get(TIME) is not None or card.split.method == YEARS
+
+
+def _are_one(late: Card, chance: Card) -> bool:
+    """A registered task keeps its name, and may read one table more for the years."""
+    if _but_for_the_split(late) != _but_for_the_split(chance):
+        return False
+    if late.split.method == YEARS:
+        return (late.name, late.version) == (chance.name, chance.version) and _files(chance) <= _files(late)
+    return _files(chance) == _files(late)
 
 
 def _but_for_the_split(card: Card) -> str:
-    options = {name: value for name, value in card.options.items() if not name.startswith("split.")}
-    files = sorted(file.sha256 for source in card.sources for file in source.files)
-    return fingerprint([card.kind, card.mode, card.positive, card.metric, options, files])
+    options = {name: value for name, value in card.options.items() if name.partition(".")[0] != "split"}
+    return fingerprint([card.kind, card.mode, card.positive, card.metric, options])
+
+
+def _files(card: Card) -> set[str]:
+    return {file.sha256 for source in card.sources for file in source.files}
 
 
 def _rows(late: Sequence[ResultRow], chance: Sequence[ResultRow]) -> list[tuple[Cell, ...]]:
@@ -71,7 +96,8 @@ def _rows(late: Sequence[ResultRow], chance: Sequence[ResultRow]) -> list[tuple[
 def _key(row: ResultRow, rows: Sequence[ResultRow]) -> tuple[Any, ...]:
     name = row.model, row.method, fingerprint(row.subset or {})
     alike = [other for other in rows if (other.model, other.method, fingerprint(other.subset or {})) == name]
-    return (*name, "" if len(alike) == 1 else fingerprint(row.options))
+    options = {option: value for option, value in row.options.items() if option != "dataset"}
+    return (*name, "" if len(alike) == 1 else fingerprint(options))
 
 
 def _estimate(found: ResultRow | Difference) -> Estimate:

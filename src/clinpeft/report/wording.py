@@ -31,6 +31,7 @@ SPLIT_WORDS = {
     "official": "The splits are the source's own",
     "core": "The splits are the published CORe patient lists",
     "hash": "The splits are drawn by a keyed hash",
+    "anchor_year_group": "The test split is the patients of the newest years, the others are drawn by a keyed hash",
     "paper": "The splits are those of the 2024 study",
     "user": "The splits are the user's",
 }
