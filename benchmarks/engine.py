@@ -86,8 +86,9 @@ def run_arm(arm: str, case: Case, data: Path) -> dict[str, float]:
     from clinpeft.models.catalogue import resolve
     from clinpeft.models.load import load
     from clinpeft.spec import MethodChoice, ModelChoice
+    from clinpeft.train.flops import training_flops
     from clinpeft.train.machine import use_threads
-    from clinpeft.train.meter import Meter, training_flops
+    from clinpeft.train.meter import Meter
 
     use_threads(None)
     resolved = resolve(ModelChoice(name=case.model), Path())

@@ -86,7 +86,8 @@ def run_arm(arm: str, case: Case, device: Any) -> dict[str, Any] | None:
 
     from clinpeft.methods.base import Context, resolve_method
     from clinpeft.spec import MethodChoice
-    from clinpeft.train.meter import Meter, length_around, training_flops
+    from clinpeft.train.flops import length_around, training_flops
+    from clinpeft.train.meter import Meter
     from clinpeft.train.precision import choose_precision
 
     # Trainer gets the format that clinpeft finds best here.

@@ -90,8 +90,9 @@ def run(model: Any, method: Any, texts: list[Any], is_metered: bool) -> float:
     from clinpeft.data.batch import training_stream
     from clinpeft.spec import TrainOptions
     from clinpeft.train.engine import set_up
+    from clinpeft.train.flops import length_around, training_flops
     from clinpeft.train.loop import Training, fit
-    from clinpeft.train.meter import Meter, length_around, training_flops
+    from clinpeft.train.meter import Meter
 
     device = torch.device("cpu")
     options = TrainOptions(epochs=1, batch_size=BATCH, learning_rate=method.learning_rate, max_steps=STEPS)

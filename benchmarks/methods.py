@@ -19,7 +19,7 @@ def main() -> None:
     """Print the table of a study's planned runs, best first by the mean over tasks."""
     store = Store.open(Path(sys.argv[1]))
     found: dict[str, dict[str, RunRecord]] = {}
-    for row in store.index():
+    for row in store.index.rows():
         record = store.record(row["run"]) if row["role"] == "final" else None
         if record is not None and record.status == "success":
             found.setdefault(record.spec.method.name, {})[record.spec.task] = record

@@ -144,7 +144,7 @@ def test_init_writes_a_study_that_runs_to_its_report(clinpeft: Cli, small: Small
     assert said.out.splitlines()[0].startswith("For notes ")
     assert said.out.splitlines()[-1] == str(small.out / "report" / "index.html")
     assert "For notes " in (small.out / "report" / "index.html").read_text()
-    assert [row["status"] for row in small.store.index()] == ["success"] * 4
+    assert [row["status"] for row in small.store.index.rows()] == ["success"] * 4
 
 
 def test_init_leaves_a_study_that_is_there(clinpeft: Cli, small: Small) -> None:
@@ -266,6 +266,20 @@ def test_a_limit_that_nothing_keeps_is_said_so(clinpeft: Cli, trained: Small) ->
     assert item["limits_prestated"] is False
 
 
+def test_a_limit_given_afterwards_is_in_the_journal_the_sentence_and_the_report(clinpeft: Cli, trained: Small) -> None:
+    before = trained.store.journal.events()
+    said = [clinpeft("recommend", trained.out, "--limit", "peak_host_bytes=8e12") for _ in range(2)]
+    report = clinpeft("report", trained.out)
+
+    (event,) = trained.store.journal.events()[len(before) :]
+    assert (event.event, str(event.worker).partition(": ")[2]) == ("limits_changed", "peak_host_bytes=8e+12")
+    assert said[0].out == said[1].out
+    assert "Limits were given afterwards that the study does not state." in said[0].out
+    page = Path(report.out.strip()).read_text()
+    assert "asked for with limits that the study does not state: peak memory at most 8 TB" in page
+    assert clinpeft("verify", trained.out).code == 0
+
+
 @pytest.mark.parametrize(
     ("limit", "message"),
     [
@@ -274,6 +288,7 @@ def test_a_limit_that_nothing_keeps_is_said_so(clinpeft: Cli, trained: Small) ->
         ("peak_host_bytes=8GB", "--limit peak_host_bytes: is not a number; for example --limit peak_host_bytes=8e9"),
         ("peak_host_bytes=nan", "is not a number"),
         ("peak_host_bytes=inf", "is not a number"),
+        ("peak_host_bytes=-8e9", "limit 'peak_host_bytes': is no number from 0 on"),
         ("peak_host_bytes", "needs key=value"),
         ("=5", "needs key=value"),
     ],

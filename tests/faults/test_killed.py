@@ -118,7 +118,7 @@ def test_fifty_kills_lose_nothing_and_do_nothing_twice(small: Small, launch: Lau
 
     assert again.code() == 0, again.said()
     assert_ended_well(small, whole)
-    assert Counter(row["run"] for row in small.store.index()) == dict.fromkeys(small.store.runs(), 1)
+    assert Counter(row["run"] for row in small.store.index.rows()) == dict.fromkeys(small.store.runs(), 1)
     needed = sum(record.work.steps for record in small.store.records() if record.work)
     redone = taken + again.said().count("a step") - needed
     assert 0 <= redone <= kills, "more than the step under way was lost with a kill"

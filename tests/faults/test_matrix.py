@@ -65,7 +65,7 @@ PHASES = {
     "lease is given back": ("clinpeft.runs.leases", "Lease.release", "before"),
     "run's checkpoints go": ("clinpeft.runs.store", "Store.discard_checkpoints", "before"),
     "line of the journal": ("clinpeft.runs.journal", "Journal._write", "before"),
-    "index": ("clinpeft.runs.store", "Store.write_index", "before"),
+    "index": ("clinpeft.runs.index", "Index.write", "before"),
     "report": ("clinpeft.api", "write_report", "before"),
 }
 """A function, and whether the fault comes before or after it: at its third call, or at its only one."""

@@ -14,7 +14,8 @@ import pytest
 
 from clinpeft.runs.find import find
 from clinpeft.runs.grid import plan
-from clinpeft.runs.store import INDEX, Store
+from clinpeft.runs.index import COLUMNS
+from clinpeft.runs.store import Store
 from clinpeft.runs.sweep import sweep
 from clinpeft.spec import Study
 
@@ -64,7 +65,7 @@ def large(trained: Small) -> Path:
     rows = [[run, "final", "outcome", "tiny", "bitfit", "1", ""] for run in runs]
     outcomes = [["success", "", "12.0"] if number < 7000 else ["planned", "", ""] for number in range(NUM_RUNS)]
     lines = [",".join([*row, *outcome]) for row, outcome in zip(rows, outcomes, strict=True)]
-    (folder / "index.csv").write_text("\n".join([",".join(INDEX), *lines]) + "\n")
+    (folder / "index.csv").write_text("\n".join([",".join(COLUMNS), *lines]) + "\n")
     return folder
 
 

@@ -34,7 +34,7 @@ def test_the_run_that_reaches_the_limit_is_finished_and_no_other_is_begun(small:
 
     assert outcome.num_trained == 1
     assert [record.status for record in small.store.records()] == ["success"]
-    assert [row["status"] for row in small.store.index()].count("planned") == 4
+    assert [row["status"] for row in small.store.index.rows()].count("planned") == 4
 
 
 def test_what_earlier_sessions_took_counts(small: Small) -> None:
@@ -86,7 +86,7 @@ def test_a_search_that_the_budget_cut_short_is_told_every_time_and_in_the_report
     (warning,) = [warning for warning in api.results(small.out).warnings if "searches" in warning]
     assert "2 of the 2 searches of small have not had all their trials: left out by its budget" in warning
     assert "outcome · tiny · bitfit: 1 of 3" in warning
-    assert [row["role"] for row in small.store.index() if row["status"] == "planned"] == ["trial", "trial"]
+    assert [row["role"] for row in small.store.index.rows() if row["status"] == "planned"] == ["trial", "trial"]
 
 
 def test_the_report_and_the_last_line_say_what_was_left_out(clinpeft: Callable[..., Said], small: Small) -> None:

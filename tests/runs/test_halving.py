@@ -201,7 +201,7 @@ def test_without_halving_the_stopped_trials_are_trained_to_their_end(halved: Sma
     halved.write(methods=METHODS, baselines=[], tune={**TUNE, "halving": None}, train=TRAIN)
     halved.run()
 
-    planned = {row["run"] for row in halved.store.index() if row["role"] == "trial"}
+    planned = {row["run"] for row in halved.store.index.rows() if row["role"] == "trial"}
     assert {record.status for record in trials(halved) if record.run in planned} == {"success"}
 
 

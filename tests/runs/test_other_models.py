@@ -31,7 +31,7 @@ def other(small: Small) -> Path:
 
 def rows(small: Small) -> set[tuple[str, str, str]]:
     """Role, model and status of every row of the index."""
-    return {(row["role"], row["model"], row["status"]) for row in small.store.index()}
+    return {(row["role"], row["model"], row["status"]) for row in small.store.index.rows()}
 
 
 def test_other_models_take_the_place_of_the_studys_and_the_study_that_is_kept_names_them(

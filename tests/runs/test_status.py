@@ -30,7 +30,7 @@ def test_a_finished_study_has_nothing_left(trained: Small) -> None:
 def test_a_leased_run_runs_and_its_worker_is_named(trained: Small, clinpeft: Any) -> None:
     trained.write(seeds=[1, 2])
     trained.run(only={"seed": "1"})
-    run = next(row["run"] for row in trained.store.index() if row["status"] == "planned")
+    run = next(row["run"] for row in trained.store.index.rows() if row["status"] == "planned")
     lease = trained.store.lease(run)
     assert lease is not None
     now, said = standing(trained.store), clinpeft("status", trained.out).out

@@ -224,7 +224,7 @@ def test_a_run_whose_record_cannot_be_read_is_not_sound(trained: Small, name: st
 
 
 def test_the_index_names_every_run_of_the_plan_and_how_it_ended(trained: Small) -> None:
-    rows = trained.store.index()
+    rows = trained.store.index.rows()
 
     assert [(row["task"], row["model"], row["method"], row["seed"], row["fold"], row["status"]) for row in rows] == [
         ("outcome", "none", "majority", "1", "", "success"),
@@ -235,7 +235,7 @@ def test_the_index_names_every_run_of_the_plan_and_how_it_ended(trained: Small) 
 
 
 def test_before_the_first_plan_the_index_is_empty(tmp_path: Path) -> None:
-    assert Store(tmp_path).index() == []
+    assert Store(tmp_path).index.rows() == []
 
 
 def test_the_secret_is_made_once_and_private(tmp_path: Path) -> None:

@@ -218,7 +218,7 @@ def test_a_finished_run_with_a_damaged_file_is_trained_again(trained: Small, nam
 
 def test_with_only_the_rest_is_left_for_later(small: Small) -> None:
     assert small.run(only={"method": "bitfit"}).num_trained == 1
-    assert [row["status"] for row in small.store.index()] == ["planned", "planned", "success"]
+    assert [row["status"] for row in small.store.index.rows()] == ["planned", "planned", "success"]
     assert small.run().num_trained == 2
 
 
@@ -300,7 +300,7 @@ def test_a_moved_study_resumes_reports_and_opens_its_test_labels(trained: Small,
     moved = trained.moved_to(tmp_path / "elsewhere")
 
     assert moved.run().num_trained == 0
-    assert moved.store.index()
+    assert moved.store.index.rows()
     assert api.results(moved.out).rows
     assert open_test_labels(moved.out) == (3, 1)
 

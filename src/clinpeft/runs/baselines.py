@@ -20,8 +20,9 @@ from clinpeft.runs.setup import set_out
 from clinpeft.spec import CostField, RunSpec
 from clinpeft.train.baseline_encoder import EncoderBaseline
 from clinpeft.train.baselines import Predict, fit_baseline
+from clinpeft.train.flops import length_around, training_flops
 from clinpeft.train.machine import describe_machine, use_threads
-from clinpeft.train.meter import Meter, latency, length_around, training_flops
+from clinpeft.train.meter import Meter, latency
 
 if TYPE_CHECKING:
     from clinpeft.runs.execute import Job

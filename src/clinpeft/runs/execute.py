@@ -28,9 +28,10 @@ from clinpeft.runs.progress import Pulse
 from clinpeft.runs.scoring import TIMED_ALONE, what_was_cut, write_and_score
 from clinpeft.runs.setup import Ready, set_out
 from clinpeft.train.checkpoint import Checkpoints
+from clinpeft.train.flops import length_around, training_flops
 from clinpeft.train.loop import Diverged, fit
 from clinpeft.train.machine import describe_machine
-from clinpeft.train.meter import folder_bytes, latency, length_around, peak_memory, training_flops
+from clinpeft.train.meter import folder_bytes, latency, peak_memory
 from clinpeft.train.state import Fitted
 
 TRIES = 3

@@ -31,9 +31,9 @@ from clinpeft.runs.scoring import selection_size
 from clinpeft.spec import RunSpec
 from clinpeft.train.engine import CPU_PIECES, GPU_PIECES
 from clinpeft.train.features import pieces_without_gradient
+from clinpeft.train.flops import length_around, training_flops
 from clinpeft.train.machine import pick_device, use_threads
 from clinpeft.train.memory import Sizes, free_bytes, plan_memory, sizes_of, step_bytes
-from clinpeft.train.meter import length_around, training_flops
 from clinpeft.train.precision import choose_precision
 
 if TYPE_CHECKING:

@@ -42,10 +42,10 @@ def standing(store: Store, price: Price | None = None) -> Standing:
     """
     holders, starts = store.holders(), store.journal.starts()
     rows = []
-    for row in store.index():
+    for row in store.index.rows():
         row = {**row, "worker": "", "starts": str(starts[row["run"]])}
         if row["status"] == "planned":
-            row |= store.outcome(row["run"])
+            row |= store.index.outcome(row["run"])
         if row["status"] == "planned" and row["run"] in holders:
             row |= {"status": "running", "worker": holders[row["run"]].name}
         rows.append(row)

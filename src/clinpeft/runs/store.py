@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import fcntl
-import io
 import json
 import os
 import secrets
 import shutil
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 
@@ -31,14 +29,12 @@ from clinpeft.files import (
 from clinpeft.frozen import parse_json
 from clinpeft.models.catalogue import ModelCard
 from clinpeft.record import EventName, RunRecord
-from clinpeft.runs.grid import PlannedRun
+from clinpeft.runs.index import RECORD, Index
 from clinpeft.runs.journal import Journal
 from clinpeft.runs.leases import LOOK_SECONDS, Lease, Watch, Worker, holder_of
 from clinpeft.spec import Study
 
 STUDY = "study.yaml"
-RECORD = "record.json"
-INDEX = ("run", "role", "task", "model", "method", "seed", "fold", "status", "reason", "seconds")
 
 
 class Store:
@@ -46,16 +42,13 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._outcomes: dict[str, tuple[tuple[int, ...], dict[str, str]]] = {}
-        """What the index says of ended runs, with the stamp of the record that was read for it."""
 
     @classmethod
     def open(cls, folder: Path) -> Store:
         """The study in `folder`. Raises BadInput when there is none."""
         if not (folder / STUDY).is_file():
-            raise BadInput(
-                str(folder), "holds no study (no study.yaml)", "give the folder that `clinpeft run --out` wrote"
-            )
+            remedy = "give the folder that `clinpeft run --out` wrote"
+            raise BadInput(str(folder), "holds no study (no study.yaml)", remedy)
         return cls(folder)
 
     @property
@@ -67,6 +60,11 @@ class Store:
     def journal(self) -> Journal:
         """The study's journal."""
         return Journal(self.folder / "journal.jsonl")
+
+    @cached_property
+    def index(self) -> Index:
+        """The runs that the study asks for, by readable names."""
+        return Index(self.folder, self.record)
 
     @contextlib.contextmanager
     def holding(self) -> Iterator[None]:
@@ -142,13 +140,7 @@ class Store:
         for task, card in cards.items():
             write_atomic(self.folder / "cards" / f"{task}.json", card.model_dump_json(by_alias=True, indent=1) + "\n")
         for name, model in models.items():
-            facts = {
-                "name": name,
-                "domain": model.domain,
-                "backbone_parameters": model.backbone_parameters,
-                "hub": model.hub,
-                "note": model.note,
-            }
+            facts = {"name": name, **model.model_dump(include={"domain", "backbone_parameters", "hub", "note"})}
             write_atomic(self.folder / "models" / f"{name}.json", json.dumps(facts, indent=1) + "\n")
 
     def run_folder(self, run: str) -> Path:
@@ -285,39 +277,6 @@ class Store:
         """Remove a run's folder."""
         shutil.rmtree(self.run_folder(run), ignore_errors=True)
 
-    def write_index(self, planned: Sequence[PlannedRun], beside: Sequence[dict[str, str]] = ()) -> None:
-        """index.csv: readable names for the run ids, how each ended, why, and how many seconds it took.
-
-        beside: rows of an earlier index that stay, of runs that are not among the planned.
-        """
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(INDEX)
-        for item in planned:
-            spec, ended = item.spec, self.outcome(item.run)
-            fold = "" if spec.fold is None else spec.fold
-            names = [item.run, item.role, spec.task, spec.model, spec.method.name, spec.seed, fold]
-            writer.writerow([*names, ended["status"], ended["reason"], ended["seconds"]])
-        known = {item.run for item in planned}
-        writer.writerows([row[name] for name in INDEX] for row in beside if row["run"] not in known)
-        write_atomic(self.folder / "index.csv", text.getvalue())
-
-    def outcome(self, run: str) -> dict[str, str]:
-        """Status, reason and seconds of a run as the index writes them; `planned` while it has no record."""
-        try:
-            facts = (self.run_folder(run) / RECORD).stat()
-        except OSError:
-            return {"status": "planned", "reason": "", "seconds": ""}
-        stamp = facts.st_ino, facts.st_size, facts.st_mtime_ns
-        if self._outcomes.get(run, ((), {}))[0] != stamp:
-            self._outcomes[run] = stamp, _outcome(self.record(run))
-        return self._outcomes[run][1]
-
-    def index(self) -> list[dict[str, str]]:
-        """The rows of index.csv; none before the first plan."""
-        path = self.folder / "index.csv"
-        return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines())) if path.is_file() else []
-
     def secret(self) -> bytes:
         """The study's own secret, which re-keys the subjects in its prediction files; made on first use."""
         path = self.folder / ".secret"
@@ -327,15 +286,6 @@ class Store:
                     write_atomic(path, secrets.token_bytes(32))
                     path.chmod(0o600)
         return path.read_bytes()
-
-
-def _outcome(record: RunRecord | None) -> dict[str, str]:
-    if record is None:
-        return {"status": "planned", "reason": "", "seconds": ""}
-    costs = (record.cost.get("train_seconds"), record.cost.get("evaluate_seconds"))
-    seconds = [cost.value for cost in costs if cost is not None and cost.value is not None]
-    reason = f"{record.reason.code}: {record.reason.message}" if record.reason else ""
-    return {"status": record.status, "reason": reason, "seconds": f"{sum(seconds):.3f}" if seconds else ""}
 
 
 def _withdraw(new: set[Path], made: list[Path]) -> None:

@@ -106,7 +106,7 @@ def open_test_labels(folder: Path, data: tuple[Path, ...] = ()) -> tuple[int, in
     store = Store.open(folder)
     with store.holding():
         folders = [folder / "datasets", *data, *(folder.parent / name for name in store.study.data)]
-        planned = [store.record(row["run"]) for row in store.index() if row["role"] != "trial"]
+        planned = [store.record(row["run"]) for row in store.index.rows() if row["role"] != "trial"]
         records = [record for record in planned if record is not None and record.status == "success"]
         datasets = {name: _dataset_of(name, folders, records) for name in {record.spec.task for record in records}}
         store.journal.append("test_opened", worker=who())
@@ -134,7 +134,7 @@ def _beside(store: Store, study: Study) -> list[dict[str, str]]:
     """The index so far, where it is of this very study: of trials, and of models that are not here, a part of the study
     knows nothing, and they stay in it."""
     is_same = (store.folder / STUDY).exists() and store.study.sha256() == study.sha256()
-    return store.index() if is_same else []
+    return store.index.rows() if is_same else []
 
 
 def _is_done(store: Store, run: PlannedRun, planned: Plan, retry_failed: bool) -> bool:
@@ -207,7 +207,7 @@ class _Stages:
         if new:
             self.store.journal.append_all("planned", new)
             self._journalled.update(new)
-        self.store.write_index(list(self.known.values()), self.beside)
+        self.store.index.write(list(self.known.values()), self.beside)
 
     def _train(self, missing: list[PlannedRun], progress: Progress) -> None:
         jobs = [job_of(run, self.place) for run in missing]
@@ -219,7 +219,7 @@ class _Stages:
                     progress.ended(run, record)
                     self.purse.add([record])
                     self.trained.add(run.run)
-                    self.store.write_index(list(self.known.values()), self.beside)
+                    self.store.index.write(list(self.known.values()), self.beside)
                     if self.is_over():
                         break
         finally:
