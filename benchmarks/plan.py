@@ -206,10 +206,12 @@ def _import_all() -> None:
 def _use(clock: str) -> None:
     if clock == "processor":
         import clinpeft.runs.probe
+        import clinpeft.runs.probe_scoring
         import clinpeft.train.meter
 
         of_processor: Any = SimpleNamespace(monotonic=time.process_time)
-        clinpeft.runs.probe.time = clinpeft.train.meter.time = of_processor
+        for module in (clinpeft.runs.probe, clinpeft.runs.probe_scoring, clinpeft.train.meter):
+            module.time = of_processor
 
 
 if __name__ == "__main__":

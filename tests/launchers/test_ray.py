@@ -20,6 +20,7 @@ import psutil
 import pytest
 
 from clinpeft.errors import BadInput
+from clinpeft.launchers import _ray_cluster
 from clinpeft.launchers import ray as module
 from clinpeft.launchers.base import Ended, Lost
 from clinpeft.launchers.ray import Ray
@@ -74,10 +75,10 @@ def steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 @pytest.fixture
 def cluster(steps: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A head and a second node, one core each, which ask for the token that is known here."""
-    with module._environment(is_ours=True, retries=1):
+    with _ray_cluster._environment(is_ours=True, retries=1):
         from ray.cluster_utils import Cluster
 
-        monkeypatch.setenv(module.TOKEN, module._own_token())
+        monkeypatch.setenv(module.TOKEN, _ray_cluster._own_token())
         made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
         made.add_node(num_cpus=1)
         yield made

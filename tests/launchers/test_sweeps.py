@@ -268,8 +268,8 @@ def test_ray_trains_to_the_same_bytes(once: tuple[Small, Small]) -> None:
 
 
 IMPATIENT = """
-from clinpeft.launchers import ray
-ray.SECONDS_TO_COME_BACK = 0.5
+from clinpeft.launchers import _ray_cluster
+_ray_cluster.SECONDS_TO_COME_BACK = 0.5
 from clinpeft.cli import main
 main()
 """

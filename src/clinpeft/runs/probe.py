@@ -7,7 +7,6 @@ size, and the kernels of the shapes that it did not meet.
 
 from __future__ import annotations
 
-import math
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,31 +17,26 @@ from typing import Any
 import numpy as np
 import psutil
 
-from clinpeft.data.batch import Batch, scoring_batches
+from clinpeft.data.batch import Batch
 from clinpeft.data.dataset import TaskDataset
 from clinpeft.frozen import Frozen, parse
 from clinpeft.models.catalogue import ModelCard, ResolvedModel
 from clinpeft.runs.needs import Needs
 from clinpeft.runs.probe_baseline import probe_baseline
-from clinpeft.runs.scoring import selection_size
+from clinpeft.runs.probe_scoring import ScoringPlan, shape_of
 from clinpeft.runs.setup import Ready, set_out
 from clinpeft.spec import RunSpec
-from clinpeft.train.features import pieces_without_gradient
 from clinpeft.train.loop import Diverged, fit
 from clinpeft.train.meter import folder_bytes
 
 NUM_SIZES = 8
 """Sizes of batches that are tried, evenly over those that there are."""
-NUM_SCORED = 3
-"""Scoring batches that are tried: the longest texts, those in the middle, the shortest."""
 SECONDS = 90.0
 """Training time after which a probe makes do with the steps that it has."""
 MOST_BATCHES = 2_000
 """Whose shapes are looked at, beside those of the first epoch."""
 UNSEEN_SHARE = 0.5
 """Of what a shape took that was met, for one that was not: part of it was no kernel (see docs/benchmarks/plan.md)."""
-KERNEL_BYTES = 4e6
-"""Of the kernels for one shape of scoring batches (3 to 5 MB in the few runs looked at)."""
 MARGIN = 1.03
 """On memory: what the allocator loses to fragments in a run longer than the probe."""
 
@@ -129,7 +123,7 @@ def _try_out(ready: Ready, notes: _Notes, setup_seconds: float) -> Needs:
     shapes = _shapes(ready, sizes)
     batches = _at(ready, [size.position for size in chosen])
     scored: dict[int, float] = {}
-    plans = _ScoringPlan(ready)
+    plans = ScoringPlan(ready)
     passes = iter(range(2))
 
     def judge() -> float:
@@ -173,13 +167,8 @@ def _is_frozen(ready: Ready) -> bool:
 def _sizes(ready: Ready) -> Iterator[_Size]:
     """Of every batch of the first epoch; later ones are like it."""
     for position, batch in enumerate(ready.training.stream(0)):
-        shapes = [_shape(part) for part in batch.parts(ready.training.engine.pieces_at_once)]
+        shapes = [shape_of(part) for part in batch.parts(ready.training.engine.pieces_at_once)]
         yield _Size(position, sum(rows * length for rows, length in shapes), frozenset(shapes))
-
-
-def _shape(batch: Batch) -> tuple[int, int]:
-    rows, length = batch.input_ids.shape
-    return int(rows), int(length)
 
 
 def _shapes(ready: Ready, first: Sequence[_Size]) -> Shapes:
@@ -190,7 +179,7 @@ def _shapes(ready: Ready, first: Sequence[_Size]) -> Shapes:
         if left < 0:
             break
         for batch in ready.training.stream(epoch):
-            shapes |= {_shape(part) for part in batch.parts(ready.training.engine.pieces_at_once)}
+            shapes |= {shape_of(part) for part in batch.parts(ready.training.engine.pieces_at_once)}
     return frozenset(shapes)
 
 
@@ -261,59 +250,3 @@ def _unseen_bytes(shapes: Shapes, chosen: Sequence[_Size], resident: Sequence[in
         return 0.0
     grown = max(0, resident[min(len(chosen), len(resident)) - 1] - resident[0])
     return UNSEEN_SHARE * grown / after_first * missing
-
-
-class _ScoringPlan:
-    """Which texts are scored when, and how long that takes."""
-
-    def __init__(self, ready: Ready) -> None:
-        self.ready = ready
-        self.shapes: set[tuple[int, int]] = set()
-        """Of what was tried out."""
-        max_pieces = pieces_without_gradient(ready.training.engine.device)
-        self.batches = {
-            name: [
-                (batch.indices, *_shape(batch))
-                for batch in scoring_batches(encoded, max_pieces, ready.prepared.encoder.pad_id)
-            ]
-            for name, encoded in ready.prepared.encoded.items()
-            if name != "train" and encoded
-        }
-
-    def try_out(self) -> dict[int, float]:
-        """Score a few batches, the longest texts first; seconds a word piece, by the length of the rows."""
-        every = [(name, batch) for name, batches in self.batches.items() for batch in batches]
-        every.sort(key=lambda item: -item[1][2])
-        places = [round(share * (len(every) - 1) / max(1, NUM_SCORED - 1)) for share in range(NUM_SCORED)]
-        rates: dict[int, float] = {}
-        for place in dict.fromkeys(places if every else ()):
-            name, (indices, rows, length) = every[place]
-            examples, encoded = self.ready.prepared.splits[name], self.ready.prepared.encoded[name]
-            self.shapes.add((rows, length))
-            start = time.monotonic()
-            self.ready.predict([examples[index] for index in indices], [encoded[index] for index in indices])
-            rates[length] = (time.monotonic() - start) / (rows * length)
-        return rates
-
-    def unseen_bytes(self) -> float:
-        """What the kernels of the scoring batches will take that were not tried out."""
-        every = {(rows, length) for batches in self.batches.values() for _, rows, length in batches}
-        return KERNEL_BYTES * len(every - self.shapes)
-
-    def epoch_seconds(self, rates: dict[int, float]) -> float:
-        """Of one judgement while it trains."""
-        number = len(self.ready.prepared.splits["validation"])
-        return self._seconds("validation", rates) * selection_size(self.ready.training.options, number) / max(1, number)
-
-    def final_seconds(self, rates: dict[int, float]) -> float:
-        """Of validation and test."""
-        return self._seconds("validation", rates) + self._seconds("test", rates)
-
-    def _seconds(self, name: str, rates: dict[int, float]) -> float:
-        lengths = sorted(rates)
-        if not lengths or name not in self.batches:
-            return 0.0
-        known = [rates[length] for length in lengths]
-        return math.fsum(
-            rows * length * float(np.interp(length, lengths, known)) for _, rows, length in self.batches[name]
-        )
