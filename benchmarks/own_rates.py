@@ -79,7 +79,7 @@ def cells(folder: Path) -> list[Cell]:
         is_one_rate = spec.train.learning_rate == study.train.learning_rate
         arms = [arm for arm, is_it in zip(ARMS, (is_one_rate, configuration.is_tuned), strict=True) if is_it]
         runs = configuration.successes()
-        if spec.model == "none" or len(runs) < len(study.seeds) or configuration.card is None:
+        if not arms or spec.model == "none" or len(runs) < len(study.seeds) or configuration.card is None:
             continue
         values, draws = [], []
         for run in runs:

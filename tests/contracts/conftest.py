@@ -6,9 +6,10 @@ import gzip
 import shutil
 import tarfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Literal, get_args, get_origin
 
 import pytest
 
@@ -18,15 +19,27 @@ from clinpeft.tasks.base import TASKS, Task
 ARCHIVES = (".tar.gz", ".tgz", ".zip", ".csv.gz")
 NUM_PATIENTS = 60
 """Enough for every class of every task in every split."""
+ELSEWHERE = {"mode", "allow_hindsight", "allow_modified"}
+"""`configured` has the modes; the others let files and texts pass, and change none."""
+CORE = ("split", "core")
+"""Needs the authors' lists of patients, which tests/recount has."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test that takes `configured` is run for every such task, and again in the paper mode of those that have one."""
+    """A test that takes `configured` is run for every such task, and again in the paper mode of those that have one.
+
+    One that takes `with_option` is run for every value of an option that is not the default.
+    """
     if "configured" in metafunc.fixturenames:
         found = [(name, task) for name, task in TASKS if SOURCES.get(task.source).synthesize is not Source.synthesize]
         modes = {name: ["correct", *(["paper"] if task.has_paper_mode else [])] for name, task in found}
         tasks = [pytest.param((name, mode), id=f"{name} {mode}") for name in modes for mode in modes[name]]
         metafunc.parametrize("configured", tasks, indirect=True)
+    if "with_option" in metafunc.fixturenames:
+        found = [(name, task) for name, task in TASKS if SOURCES.get(task.source).synthesize is not Source.synthesize]
+        values = [(name, *value) for name, task in found for value in _other_values(task)]
+        ids = [f"{name} {option}={value}" for name, option, value in values]
+        metafunc.parametrize("with_option", values, ids=ids, indirect=True)
 
 
 @pytest.fixture
@@ -34,6 +47,15 @@ def configured(request: pytest.FixtureRequest) -> tuple[str, Task]:
     """A task's name, and the task in one of its modes."""
     name, mode = request.param
     return name, TASKS.get(name)(mode=mode)
+
+
+@pytest.fixture
+def with_option(request: pytest.FixtureRequest) -> tuple[str, Task]:
+    """A task's name, and the task with one of its options at another value."""
+    name, option, value = request.param
+    task = TASKS.get(name)
+    hindsight = {"allow_hindsight": True} if value == "full" and "allow_hindsight" in task.model_fields else {}
+    return name, task.model_validate({option: value, **hindsight})
 
 
 @pytest.fixture(scope="session")
@@ -68,6 +90,15 @@ def other_form(
         return copy
 
     return lambda task: of_folder(invented_raw(task))
+
+
+def _other_values(task: type[Task]) -> Iterator[tuple[str, object]]:
+    """(option, value) of every option with a choice of words or yes and no, but for what changes no example."""
+    for option, field in task.model_fields.items():
+        values = (False, True) if field.annotation is bool else get_args(field.annotation)
+        is_choice = field.annotation is bool or get_origin(field.annotation) is Literal
+        if is_choice and option not in ELSEWHERE:
+            yield from ((option, value) for value in values if value != field.default and (option, value) != CORE)
 
 
 def _unpack(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Every task's dataset of invented raw files agrees with the second parser, packed and unpacked."""
+"""Every task's dataset of invented files agrees with the second parser, whatever its options, packed or unpacked."""
 
 from __future__ import annotations
 
@@ -31,6 +31,15 @@ def test_a_dataset_agrees_with_the_second_parser(
     assert found.num_examples > 0
     assert found.built == found.recounted
     assert found.num_spans or configured[1].kind != "entities"
+
+
+def test_so_it_does_with_every_value_of_every_option(
+    with_option: Configured, invented_raw: Callable[[str], Path], tmp_path: Path
+) -> None:
+    found = compared(with_option, invented_raw(with_option[0]), tmp_path)
+
+    assert found.problem() is None
+    assert found.built == found.recounted
 
 
 def test_it_also_does_when_the_files_are_unpacked(

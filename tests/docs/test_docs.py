@@ -131,7 +131,7 @@ def check_names(verb: str, params: dict[str, Any]) -> None:
         assert {kind, f"{kind}s"} & set(KINDS) or kind == "study"
     if verb == "check":
         assert params["kind"] in CHECKS
-    if verb == "run":
+    if verb in {"run", "plan"}:
         assert params["study"].endswith(".yaml") or find_studies(params["study"])
 
 

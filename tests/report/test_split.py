@@ -98,6 +98,78 @@ def test_a_loss_drops_upwards(new_study: Any) -> None:
     assert view.tables[0].rows[0][4] == Estimate(pytest.approx(0.2), pytest.approx(0.2), pytest.approx(0.2))
 
 
+@pytest.fixture
+def built_twice(new_study: Any) -> Any:
+    """Two studies of one registered task, its datasets by time and by chance; of each dataset its own score."""
+
+    def make(late: str = "mimic4-mortality", rank: tuple[int, ...] = (8,), **card: Any) -> list[Any]:
+        studies = []
+        for folder, task, value, options, read in (
+            ("late", late, 0.7, {"split": "anchor_year_group"}, "ab"),
+            ("chance", "mimic4-mortality", 0.8, {}, "a"),
+        ):
+            study = new_study(folder, tasks=[task])
+            files = [{"path": f"{name}.csv", "bytes": 9, "sha256": name * 64} for name in read]
+            split = {"method": options.get("split", "hash"), "by": "subject", "shared_subjects": 0}
+            plain: dict[str, Any] = {"options": {"text": "admission", **options}, "split": split}
+            plain["sources"] = [{"name": "mimic4", "release": None, "files": files}]
+            study.card(task, fingerprint=read[-1] * 64, **plain | (card if folder == "chance" else {}))
+            for number in rank:
+                at = value - number / 100
+                study.run(task=task, value=at, test=at, dataset=read[-1] * 64, options={"r": number})
+            studies.append(study)
+        return studies
+
+    return make
+
+
+def shown_of_both(studies: list[Any]) -> View | None:
+    loaded = load([study.root for study in studies])
+    return next((view for view in views(loaded, aggregate(loaded)) if view.name == "split"), None)
+
+
+@pytest.mark.parametrize("is_swapped", [False, True])
+def test_one_registered_task_built_both_ways_shows_it_whichever_study_comes_first(
+    built_twice: Any, is_swapped: bool
+) -> None:
+    studies = built_twice()
+    view = shown_of_both(studies[::-1] if is_swapped else studies)
+
+    assert view is not None
+    assert [table.name for table in view.tables] == ["split-mimic4-mortality-validation", "split-mimic4-mortality-test"]
+    (row,) = view.tables[1].rows
+    assert row[:2] == ("small", "lora")
+    assert [estimate.value for estimate in row[2:]] == [pytest.approx(value) for value in (0.62, 0.72, 0.1)]
+
+
+def test_configurations_of_one_name_are_paired_by_their_options_across_the_two(built_twice: Any) -> None:
+    view = shown_of_both(built_twice(rank=(4, 16)))
+
+    assert view is not None
+    assert {row[1]: row[4].value for row in view.tables[0].rows} == {
+        "lora (r 4)": pytest.approx(0.1),
+        "lora (r 16)": pytest.approx(0.1),
+    }
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"late": "mimic4-length-of-stay"},
+        {"options": {"text": "full"}},
+        {"version": 2},
+        {"sources": [{"name": "m", "release": None, "files": [{"path": "a", "bytes": 9, "sha256": "c" * 64}]}]},
+    ],
+    ids=["another task", "another text", "another version", "other files"],
+)
+def test_other_datasets_of_a_registered_task_are_not_set_side_by_side(built_twice: Any, other: dict[str, Any]) -> None:
+    assert shown_of_both(built_twice(**other)) is None
+
+
+def test_either_study_alone_shows_nothing_of_it(built_twice: Any) -> None:
+    assert [shown(study) for study in built_twice()] == [None, None]
+
+
 def test_the_page_shows_it(both: Any) -> None:
     study = both()
     text = write_report([study.root], study.root / "report").read_text(encoding="utf-8")

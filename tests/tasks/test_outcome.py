@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
 
 from clinpeft.errors import BadInput
-from clinpeft.sources.base import RawFiles
+from clinpeft.sources.base import SOURCES, RawFiles
 from clinpeft.spec import Kind
 from clinpeft.tasks.base import TASKS, BuildLog, Example, OutcomeTask, configure
 
@@ -51,3 +52,35 @@ def test_every_outcome_task_refuses_whole_discharge_summaries(name: str) -> None
 
 def test_the_outcomes_of_mimic_are_such_tasks() -> None:
     assert {"mimic3-mortality", "mimic3-length-of-stay", "mimic4-mortality"} <= set(OUTCOME_TASKS)
+
+
+WRITTEN_LATER = ("hospital course", "discharge medications", "discharge condition", "discharge instructions")
+
+
+@pytest.fixture(scope="module")
+def invented(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folders = {name: tmp_path_factory.mktemp(name) for name in ("mimic3", "mimic4")}
+    for name, folder in folders.items():
+        SOURCES.get(name)().synthesize(folder, num_patients=25, seed=2)
+    return folders
+
+
+@pytest.mark.parametrize("name", OUTCOME_TASKS)
+def test_what_was_written_after_the_outcome_never_reaches_a_text(name: str, invented: dict[str, Path]) -> None:
+    task = TASKS.get(name)
+    root = SOURCES.get(task.source)().find(invented[task.source])
+    assert root is not None
+    texts = {
+        text: [
+            one.text.lower()
+            for one in task.model_validate({"text": text, "allow_hindsight": text == "full"}).examples(
+                RawFiles(root), BuildLog()
+            )
+        ]
+        for text in ("admission", "full")
+    }
+
+    assert len(texts["admission"]) > 10
+    assert not [words for words in WRITTEN_LATER for text in texts["admission"] if words in text]
+    for words in WRITTEN_LATER:
+        assert sum(words in text for text in texts["full"]) > 10, "the summaries do hold it"

@@ -13,7 +13,7 @@ from clinpeft.tasks.base import Task
 DATASET_CODE = "2"
 """Raised whenever the same raw files and options give other datasets for a reason outside the task's own version."""
 
-SplitMethod = Literal["official", "core", "hash", "paper", "user"]
+SplitMethod = Literal["official", "core", "hash", "anchor_year_group", "paper", "user"]
 
 
 @dataclass(frozen=True)
@@ -79,4 +79,5 @@ def describe_task(task: Task, name: str, release: str | None, limit: int | None 
         terms=task.terms,
         split_method=method,
         split_by=task.keeps_together(),
+        splits_are_ours=method == "anchor_year_group",
     )

@@ -37,6 +37,8 @@ class Comparison:
     """Examples whose text was compared too."""
     num_spans: int = 0
     """Entities, heads and tails whose offsets were compared too."""
+    num_splits: int = 0
+    """Examples of which it was compared too where they stand."""
     num_left_out: int = 0
     """Examples that the second parser finds and the dataset lacks."""
     differences: dict[str, list[str]] = field(default_factory=dict)
@@ -57,10 +59,12 @@ class Comparison:
         ]
         texts = f"{self.num_texts:,} texts" if self.num_texts else "no texts"
         spans = f", the offsets of {self.num_spans:,} mentions" if self.num_spans else ""
+        splits = f", the splits of {self.num_splits:,}" if self.num_splits else ""
         return [
             f"{'label':<{width}}  {'builder':>9}  {'recount':>9}",
             *rows,
-            f"{self.num_examples:,} examples{spans} and {texts} compared; {self.num_left_out:,} more in the raw files",
+            f"{self.num_examples:,} examples{splits}{spans} and {texts} compared; "
+            f"{self.num_left_out:,} more in the raw files",
         ]
 
     def problem(self) -> str | None:
@@ -154,6 +158,7 @@ class _Built:
     """Its digest."""
     spans: tuple[tuple[int, int, str], ...]
     """Entities in order of the text, or head and tail."""
+    split: SplitName
 
 
 def _compare_example(id_: str, one: Recounted, built: _Built, found: Comparison) -> None:
@@ -164,6 +169,10 @@ def _compare_example(id_: str, one: Recounted, built: _Built, found: Comparison)
         found.num_spans += len(one.spans)
         if one.spans != built.spans:
             found.add("with other offsets", id_)
+    if one.split is not None:
+        found.num_splits += 1
+        if one.split != built.split:
+            found.add("in another split", id_)
     if one.text is not None:
         found.num_texts += 1
         if _digest(one.text, one.text_b) != built.text:
@@ -178,7 +187,7 @@ def _built(dataset: TaskDataset, found: Comparison) -> dict[str, _Built]:
             labels = labels_of(example, dataset.card.kind)
             found.built.update(labels)
             text = _digest(example.text, example.text_b)
-            built[example.example] = _Built(tuple(sorted(labels)), text, _spans(example))
+            built[example.example] = _Built(tuple(sorted(labels)), text, _spans(example), split)
     found.num_examples = len(built)
     return built
 

@@ -30,6 +30,8 @@ class Recounted:
     """The second text of a pair."""
     spans: tuple[tuple[int, int, str], ...] | None = None
     """Start, end (exclusive, in the text) and type: of every entity in order of the text, or of head and tail."""
+    split: str | None = None
+    """`train`, `validation` or `test`, where the parser makes the split independently."""
 
 
 def parser_of(source: str) -> Callable[[str, Path, Options], Iterator[Recounted]] | None:

@@ -60,6 +60,7 @@ class Note:
     name: str
     hadm: str
     is_addendum: bool
+    subject: str = field(compare=False)
     text: str = field(compare=False, repr=False)
 
 
@@ -67,7 +68,9 @@ def recount(task: str, root: Path, options: Options) -> Iterator[Recounted]:
     """What the raw files say of every example of mimic4-mortality, -length-of-stay or -diagnoses."""
     is_whole = options.get("text") == "full"
     codes = _codes(root, str(options.get("icd", "10"))) if task == "mimic4-diagnoses" else {}
-    for hadm, stay in sorted(_stays(root, is_whole).items(), key=lambda item: int(item[0])):
+    stays, subjects = _stays(root, is_whole)
+    border = _border(root, subjects) if options.get("split") == "anchor_year_group" else None
+    for hadm, stay in sorted(stays.items(), key=lambda item: int(item[0])):
         notes = sorted(stay.notes, key=lambda note: (note.is_addendum, note))
         if not notes or notes[0].is_addendum:
             continue
@@ -78,7 +81,8 @@ def recount(task: str, root: Path, options: Options) -> Iterator[Recounted]:
             text = stricter(text)
         labels = _labels(task, stay.row, codes.get(hadm, set()))
         if labels and text is not None:
-            yield Recounted(hadm, labels, text)
+            subject = [note for note in notes if not note.is_addendum][-1].subject
+            yield Recounted(hadm, labels, text, split=_split(subject, border))
 
 
 def _labels(task: str, row: Row, codes: set[str]) -> tuple[str, ...]:
@@ -88,16 +92,40 @@ def _labels(task: str, row: Row, codes: set[str]) -> tuple[str, ...]:
     return () if label is None else (label,)
 
 
-def _stays(root: Path, is_whole: bool) -> dict[str, Stay]:
-    """Admissions in order of their times, with their notes; of equal texts the one written last."""
+def _split(subject: str, border: tuple[dict[str, str], str] | None) -> str:
+    """By the hash of the subject; with a border, who stands on it or after is test."""
+    place = int(hashlib.sha256(f"split-v1|mimic4|{subject}".encode()).hexdigest()[:16], 16) / 2.0**64
+    if border is None:
+        return "train" if place < 0.7 else "validation" if place < 0.8 else "test"
+    years, first = border
+    if years[subject] >= first:
+        return "test"
+    return "train" if place < 7 / 8 else "validation"
+
+
+def _border(root: Path, subjects: set[str]) -> tuple[dict[str, str], str]:
+    """The first year of each subject's group, and the year from which on they are test: the latest that leaves a tenth
+    of the subjects on its side, yet not the first of all."""
+    first_years = {_whole(row["subject_id"]): row["anchor_year_group"].strip()[:4] for row in _rows(root, "patients")}
+    years = {subject: first_years[subject] for subject in subjects}
+    borders = sorted(set(years.values()))[1:]
+    large = [year for year in borders if 10 * sum(own >= year for own in years.values()) >= len(years)]
+    return years, max(large, default=borders[0])
+
+
+def _stays(root: Path, is_whole: bool) -> tuple[dict[str, Stay], set[str]]:
+    """Admissions in order of their times, with their notes, of equal texts the one written last; and all who have
+    notes."""
     stays = {_whole(row["hadm_id"]): Stay(row) for row in _rows(root, "admissions") if _is_possible(row)}
     seen: set[str] = set()
+    subjects: set[str] = set()
     newest: dict[bytes, Note] = {}
     for row in _rows(root, "discharge"):
         hadm = _whole(row["hadm_id"])
         if hadm not in stays or row["note_type"] not in ("DS", "AD") or not row["text"] or row["note_id"] in seen:
             continue
         seen.add(row["note_id"])
+        subjects.add(_whole(row["subject_id"]))
         text = row["text"].replace("\r\n", "\n")
         note = Note(
             _time(row["charttime"]) or datetime.max,
@@ -105,6 +133,7 @@ def _stays(root: Path, is_whole: bool) -> dict[str, Stay]:
             row["note_id"],
             hadm,
             row["note_type"] == "AD",
+            _whole(row["subject_id"]),
             text if is_whole else "\0".join(_sections(text)),
         )
         same = hashlib.sha256(text.encode()).digest()
@@ -112,7 +141,7 @@ def _stays(root: Path, is_whole: bool) -> dict[str, Stay]:
             newest[same] = note
     for note in newest.values():
         stays[note.hadm].notes.append(note)
-    return stays
+    return stays, subjects
 
 
 def _is_possible(row: Row) -> bool:

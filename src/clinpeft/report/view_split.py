@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,21 +26,16 @@ def drop_by_time(found: Sequence[Configuration], results: Results) -> View | Non
     They are two tasks of one's own, or one registered task built both ways, its two studies in one report.
     """
     headlines = {item.task: item.metric for item in results.recommendations}
-    of_card = {tuple(run.record.run for run in one.runs): one.card.fingerprint for one in found if one.card}
+    dataset_of = {tuple(run.record.run for run in one.runs): one.card.fingerprint for one in found if one.card}
+    heads: dict[tuple[str, str, str], list[ResultRow]] = defaultdict(list)
+    for row in results.rows:
+        if row.metric == headlines[row.task] and row.runs in dataset_of:
+            heads[row.task, dataset_of[row.runs], row.split].append(row)
     tables = []
     for late, chance in _pairs([one.card for one in found if one.card]):
         for split in ("validation", "test"):
-            both = [
-                [
-                    row
-                    for row in results.rows
-                    if (row.task, row.split, row.metric) == (card.name, split, headlines[card.name])
-                    and of_card.get(row.runs) == card.fingerprint
-                ]
-                for card in (late, chance)
-            ]
-            rows = _rows(*both)
-            if rows:
+            late_rows, chance_rows = (heads[card.name, card.fingerprint, split] for card in (late, chance))
+            if rows := _rows(late_rows, chance_rows):
                 caption = f"{late.name} (by time) and {chance.name} (by chance): {headlines[late.name]}, {split}"
                 name = f"split-{late.name}-{split}"
                 tables.append(Table(name, caption, ("model", "method", "by time", "by chance", "drop"), tuple(rows)))
