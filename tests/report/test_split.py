@@ -110,7 +110,7 @@ def built_twice(new_study: Any) -> Any:
         ):
             study = new_study(folder, tasks=[task])
             files = [{"path": f"{name}.csv", "bytes": 9, "sha256": name * 64} for name in read]
-            split = {"method": options.get("split", "hash"), "by": "subject", "shared_subjects": 0}
+            split = {"method": "user" if options else "hash", "by": "subject", "shared_subjects": 0}
             plain: dict[str, Any] = {"options": {"text": "admission", **options}, "split": split}
             plain["sources"] = [{"name": "mimic4", "release": None, "files": files}]
             study.card(task, fingerprint=read[-1] * 64, **plain | (card if folder == "chance" else {}))

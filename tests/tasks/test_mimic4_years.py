@@ -188,7 +188,7 @@ def test_the_card_tells_the_rule_and_that_of_the_default_is_as_it_was(invented, 
         task = TASKS.get("mimic4-mortality")(split=split)
         cards[split] = build_task(task, "mimic4-mortality", invented[0], tmp_path / split).card
     late, chance = cards["anchor_year_group"], cards["hash"]
-    assert (late.split.method, late.options["split"]) == ("anchor_year_group", "anchor_year_group")
+    assert (late.split.method, late.options["split"]) == ("user", "anchor_year_group")
     assert any(step.step.startswith("counted-only: test, the patients of ") for step in late.filters)
     assert chance.split.method == "hash"
     assert set(chance.options) == {"text", "allow_hindsight", "allow_modified", "leak_filter"}

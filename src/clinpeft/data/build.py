@@ -176,7 +176,7 @@ def _split(examples: Iterable[Example], description: Description, limit: int | N
 def _remedy_of_an_empty_split(is_published: bool, description: Description) -> str:
     if description.is_own:
         return "give more examples, or split otherwise"
-    if description.split_method == "anchor_year_group":
+    if dict(description.options).get("split") == "anchor_year_group":
         return "too few patients, newest or older, have an example: give more of the release, or take split=hash"
     if is_published:
         return "the release brings its own split, so part of it is missing: give all its files or archives"

@@ -38,7 +38,7 @@ class SourceUse(Frozen):
 class Split(Frozen):
     """How the splits were made."""
 
-    method: Literal["official", "core", "hash", "anchor_year_group", "paper", "user"]
+    method: Literal["official", "core", "hash", "paper", "user"]
     by: str | None
     """What stays on one side: `subject`, `document`, a column; null when rows were split one by one."""
     shared_subjects: int

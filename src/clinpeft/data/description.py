@@ -13,7 +13,7 @@ from clinpeft.tasks.base import Task
 DATASET_CODE = "2"
 """Raised whenever the same raw files and options give other datasets for a reason outside the task's own version."""
 
-SplitMethod = Literal["official", "core", "hash", "anchor_year_group", "paper", "user"]
+SplitMethod = Literal["official", "core", "hash", "paper", "user"]
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,7 @@ def describe_task(task: Task, name: str, release: str | None, limit: int | None 
         options["limit"] = limit
     # A task with several ways to split names the chosen one in an option `split`.
     named = options.get("split")
+    is_by_years = named == "anchor_year_group"
     method: SplitMethod = next((known for known in get_args(SplitMethod) if known == named), "official")
     return Description(
         name=name,
@@ -77,7 +78,7 @@ def describe_task(task: Task, name: str, release: str | None, limit: int | None 
         options=tuple((key, tuple(value) if isinstance(value, list) else value) for key, value in options.items()),
         release=release,
         terms=task.terms,
-        split_method=method,
+        split_method="user" if is_by_years else method,
         split_by=task.keeps_together(),
-        splits_are_ours=method == "anchor_year_group",
+        splits_are_ours=is_by_years,
     )

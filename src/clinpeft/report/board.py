@@ -12,6 +12,8 @@ from clinpeft.data.card import SPLITS
 from clinpeft.files import write_atomic
 from clinpeft.metrics.operating_point import OperatingPoint
 from clinpeft.report import pdf
+from clinpeft.report.closer import off_in_words
+from clinpeft.report.counting import dropped
 from clinpeft.report.evaluation import Evaluation, Judged
 from clinpeft.report.plots import calibration_plot, net_benefit_plot, precision_recall_plot
 from clinpeft.report.tables import file_name
@@ -19,9 +21,9 @@ from clinpeft.report.view import Page, RowView, TaskView
 from clinpeft.report.wording import (
     COST_WORDS,
     NONE,
-    SPLIT_WORDS,
     cost,
     count,
+    how_split,
     listed,
     mean_and_interval,
     parameters,
@@ -138,7 +140,7 @@ def _data(page: Page, task: TaskView) -> list[Any]:
     folds = f" {card.split.folds}-fold cross-validation inside the training split." if card.split.folds else ""
     splits = [split for split in SPLITS if split in card.counts]
     content += [
-        pdf.sentence(f"{card.kind.capitalize()} from {sources}. {SPLIT_WORDS[card.split.method]}; {by}.{folds}"),
+        pdf.sentence(f"{card.kind.capitalize()} from {sources}. {how_split(card)}; {by}.{folds}"),
         *[pdf.sentence(f"Terms of use: {'; '.join(card.terms)}") for _ in card.terms[:1]],
         pdf.table(
             ["Split", "Examples", "Subjects", "Words, median", "Words, 95 of 100 below"],
@@ -171,7 +173,7 @@ def _data(page: Page, task: TaskView) -> list[Any]:
     facts = [
         f"Equal texts across splits: {card.duplicates.exact:,}; nearly equal: {near}; dropped: "
         f"{card.duplicates.dropped:,}.",
-        *(f"{step.step}: {step.kept:,} kept, {step.dropped:,} dropped." for step in card.filters),
+        *dropped(card),
         *(
             f"Longer than the model reads ({what}): "
             f"{listed(f'{percent(share)} of {split}' for split, share in cut.items())}."
@@ -182,7 +184,11 @@ def _data(page: Page, task: TaskView) -> list[Any]:
             f"{listed(f'{percent(share)} of {split}' for split, share in lost.items())}."
             for what, lost in task.entities_lost
         ),
-        *(f"{seen.model} was pre-trained on text of {seen.source}." for seen in card.contamination),
+        *(
+            f"{seen.model} was pre-trained on text of {seen.source}."
+            for seen in card.contamination
+            if any(seen.model == view.row.model for view in task.rows)
+        ),
     ]
     return [*content, pdf.heading("What was left out or may distort"), *pdf.bullets(facts)]
 
@@ -212,7 +218,7 @@ def _trust(evaluation: Evaluation, choice: Judged | None, task: TaskView) -> lis
     content += [pdf.sentence(text) for text in task.closer.useful]
     content += [
         pdf.sentence(f"These probabilities should not be taken at their word: {text}.", is_grave=True)
-        for text in task.closer.off[:3]
+        for text in off_in_words(choice)[:3]
     ]
     columns = ["Label", "Slope (1 is right)", "Intercept (0 is right)", "Brier score", "Log loss"]
     content += [
@@ -240,9 +246,9 @@ def _meaning(choice: Judged) -> str:
     low, high = choice.calibration[0].expected_error_by_chance
     return (
         f"Left, for {choice.calibration[0].label}: of those given 20 %, 20 of 100 should have it (dashed). Right: net "
-        "benefit, in true cases per patient, a false alarm counted as the odds of the threshold. Pale: 95 of 100 "
-        f"resamples of the patients. Expected calibration error {score(choice.calibration[0].expected_error)}; chance "
-        f"alone makes {score(low)} to {score(high)}."
+        "benefit, in true cases per patient, a false alarm counted as the odds of the threshold (dashed: everybody, or "
+        "nobody, treated). Pale: 95 of 100 resamples of the patients. Expected calibration error "
+        f"{score(choice.calibration[0].expected_error)}; chance alone makes {score(low)} to {score(high)}."
     )
 
 

@@ -16,12 +16,13 @@ from xml.etree import ElementTree
 from clinpeft.errors import BadInput, did_you_mean
 from clinpeft.files import write_atomic
 from clinpeft.record import Score
+from clinpeft.report.counting import dropped
 from clinpeft.report.evaluation import Evaluation, Judged
 from clinpeft.report.tables import file_name
 from clinpeft.report.view import Page, RowView, TaskView
 from clinpeft.report.wording import (
-    SPLIT_WORDS,
     count,
+    how_split,
     listed,
     mean_and_interval,
     parameters,
@@ -107,8 +108,8 @@ def _known(page: Page, task: TaskView, choice: RowView, judged: Judged | None) -
     found["known_risks"] = " ".join(page.concerning(task.name)) or "The report raises no warning."
     if card is not None:
         sources = listed(f"{source.name}{f' {source.release}' if source.release else ''}" for source in card.sources)
-        steps = " ".join(f"{step.step}: {step.kept:,} kept, {step.dropped:,} dropped." for step in card.filters)
-        found["inclusion"] = f"From {sources}. {SPLIT_WORDS[card.split.method]}. {steps}".strip()
+        steps = " ".join(dropped(card))
+        found["inclusion"] = f"From {sources}. {how_split(card)}. {steps}".strip()
         train = card.counts.get("train")
         if train is not None:
             found["representativeness"] = (

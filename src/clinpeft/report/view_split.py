@@ -55,14 +55,14 @@ def _pairs(cards: Sequence[Card]) -> list[tuple[Card, Card]]:
 
 
 def _is_by_time(card: Card) -> bool:
-    return card.options.get(TIME) is not None or card.split.method == YEARS
+    return card.options.get(TIME) is not None or card.options.get("split") == YEARS
 
 
 def _are_one(late: Card, chance: Card) -> bool:
     """A registered task keeps its name, and may read one table more for the years."""
     if _but_for_the_split(late) != _but_for_the_split(chance):
         return False
-    if late.split.method == YEARS:
+    if late.options.get("split") == YEARS:
         return (late.name, late.version) == (chance.name, chance.version) and _files(chance) <= _files(late)
     return _files(chance) == _files(late)
 

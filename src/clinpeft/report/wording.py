@@ -6,9 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from math import floor, log10
 
+from clinpeft.data.card import Card
 from clinpeft.record import Score
 from clinpeft.report.results import MORE_IS_BETTER, CostSummary, Recommendation, ResultRow
-from clinpeft.spec import CostField
+from clinpeft.spec import CostField, Subset, ValidationChoice
 
 COST_WORDS: dict[CostField, str] = {
     "train_seconds": "training time",
@@ -31,11 +32,17 @@ SPLIT_WORDS = {
     "official": "The splits are the source's own",
     "core": "The splits are the published CORe patient lists",
     "hash": "The splits are drawn by a keyed hash",
-    "anchor_year_group": "The test split is the patients of the newest years, the others are drawn by a keyed hash",
     "paper": "The splits are those of the 2024 study",
     "user": "The splits are the user's",
 }
+BY_YEARS = "The test split is the patients of the newest years, the others are drawn by a keyed hash"
 NONE = "–"
+
+
+def how_split(card: Card) -> str:
+    """How the splits were made, in words."""
+    is_by_years = card.options.get("split") == "anchor_year_group"
+    return BY_YEARS if is_by_years else SPLIT_WORDS[card.split.method]
 
 
 def score(value: float | None) -> str:
@@ -79,6 +86,11 @@ def percent(share: float) -> str:
     if 0 < share < 0.005:
         return "<1 %"
     return ">99 %" if 0.995 <= share < 1 else f"{share * 100:.0f} %"
+
+
+def small_percent(share: float) -> str:
+    """`0.34 %`, `0.0034 %`, `12 %`: two digits that count, for shares that are small by design."""
+    return percent(share) if share == 0 or share >= 0.095 else f"{share * 100:.{1 - floor(log10(share * 100))}f} %"
 
 
 def parameters(number: float | None) -> str:
@@ -187,14 +199,34 @@ def listed(items: Iterable[str], most: int = 5) -> str:
     return " and ".join(part for part in (", ".join(shown[:-1]), *shown[-1:]) if part)
 
 
+def subset(chosen: Subset) -> str:
+    """`16 examples of each class`, `32 examples`."""
+    of_each = chosen.per_class is not None
+    return f"{count(chosen.per_class or chosen.total or 0, 'example')}{' of each class' if of_each else ''}"
+
+
+def validated_on(chosen: ValidationChoice) -> str:
+    """`Validated on one half of the test split, parted by chance anew for each seed, and tested on the other half.`"""
+    each = " anew for each seed" if chosen.seed == "run" else ""
+    number = "" if chosen.per_class is None else f"{count(chosen.per_class, 'example')} of each class of "
+    if chosen.of == "half-of-test":
+        return f"Validated on {number}one half of the test split, parted by chance{each}, and tested on the other half."
+    if chosen.of == "test":
+        return f"Validated on {number}the test split, and tested on all of it: no score here is of unseen examples."
+    return f"Validated on {number}the validation split{f', drawn by chance{each}' if number else ''}."
+
+
 def suppressed(counts: Mapping[str, int], total: int, smallest: int = 11) -> dict[str, str]:
-    """Counts for readers: below `smallest` they read `<11`, since few patients can be recognised. When just one is
-    hidden and the counts add up to `total`, which would give it away, the next smallest is hidden too."""
+    """Counts for readers: below `smallest` they read `<11`, since few patients can be recognised. While the hidden ones
+    are fewer than that together, and the counts add up to `total`, which would give them away, the next smallest is
+    hidden too."""
     hidden = {name for name, number in counts.items() if 0 < number < smallest}
     others = sorted((number, name) for name, number in counts.items() if name not in hidden and number > 0)
-    also = others[0][1] if len(hidden) == 1 and others and sum(counts.values()) == total else None
+    also: set[str] = set()
+    while others and sum(counts.values()) == total and 0 < sum(counts[name] for name in hidden | also) < smallest:
+        also.add(others.pop(0)[1])
     return {
-        name: f"<{smallest}" if name in hidden else "hidden" if name == also else f"{number:,}"
+        name: f"<{smallest}" if name in hidden else "hidden" if name in also else f"{number:,}"
         for name, number in counts.items()
     }
 
