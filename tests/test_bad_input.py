@@ -59,6 +59,8 @@ STUDIES: dict[str, tuple[str, str]] = {
     "a word for a number": ("train: {epochs: 'three'}", "'train.epochs': Input should be a valid integer"),
     "a number for a word": ("name: 5", "'name': Input should be a valid string"),
     "not a number": ("train: {learning_rate: .nan}", "'train.learning_rate'"),
+    "a limit below zero": ("select: {limits: {train_seconds: -5}}", "'select': 'limits' are numbers from 0 on"),
+    "a limit on no cost": ("select: {limits: {train_second: 5}}", "'select.limits.train_second"),
     "a length of zero": ("train: {max_length: 0}", "'train.max_length': Input should be greater than or equal to 8"),
     "a length below zero": (
         "train: {max_length: -1}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import inf
 from pathlib import Path
 from typing import get_args
 
@@ -160,12 +161,17 @@ def _model(asked: str | ModelChoice) -> ModelChoice:
     return choice.model_copy(update={"path": str(Path(choice.path).expanduser().resolve())})
 
 
-def results(*folders: str | Path) -> Results:
-    """The results of one study's folder, or of several merged, as in results.json."""
-    from clinpeft.report.aggregate import aggregate
+def results(*folders: str | Path, cost: str | None = None) -> Results:
+    """The results of one study's folder, or of several merged, as in results.json.
+
+    cost: what each row's `front_probability` is against, in the place of the study's own: `latency_p50_seconds`. Raises
+    BadInput for one that is no cost field.
+    """
+    from clinpeft.report.aggregate import analyse
     from clinpeft.report.load import load
 
-    return aggregate(load([Path(folder) for folder in folders]))
+    field = None if cost is None else _cost_field(cost, "cost")
+    return analyse(load([Path(folder) for folder in folders]), cost=field).results
 
 
 def views(*folders: str | Path, train_price: str | None = None, serve_price: str | None = None) -> tuple[View, ...]:
@@ -246,20 +252,30 @@ def errors(*folders: str | Path, most: int = 20, data: Sequence[str | Path] = ()
 def recommendations(folder: str | Path, *, limits: Mapping[str, float] | None = None) -> tuple[Recommendation, ...]:
     """One recommendation a task, from validation scores only; `limits` are ceilings on costs beside the study's own.
 
-    Raises BadInput for a limit that is no cost field.
+    A limit that the study does not state is noted in its journal, and the report says so. Raises BadInput for a limit
+    that is no cost field, or no number from 0 on; EnvironmentStop where the journal cannot be written.
     """
     from clinpeft.report.aggregate import analyse
     from clinpeft.report.load import load
     from clinpeft.report.recommend import recommend
+    from clinpeft.runs.late_limits import note_limits
 
     loaded = load([Path(folder)])
     extra: dict[CostField, float] = {}
     for key, value in (limits or {}).items():
-        field = next((known for known in get_args(CostField) if known == key), None)
-        if field is None:
-            near = did_you_mean(key, list(get_args(CostField)))
-            raise BadInput(f"limit '{key}'", "is no cost field", near or f"known: {', '.join(get_args(CostField))}")
+        field = _cost_field(key, "limit")
+        if not 0 <= value < inf:
+            raise BadInput(f"limit '{key}'", "is no number from 0 on", f"for example {field}=60")
         extra[field] = value
     found = analyse(loaded)
-    is_prestated = not loaded[0].earlier_selects
+    note_limits(Path(folder), loaded[0].study.select, extra)
+    is_prestated = not loaded[0].rule_changed
     return recommend(found.results, loaded[0].study.select, extra, found.contrasts, prestated=is_prestated)
+
+
+def _cost_field(name: str, what: str) -> CostField:
+    field: CostField | None = next((known for known in get_args(CostField) if known == name), None)
+    if field is None:
+        near = did_you_mean(name, list(get_args(CostField)))
+        raise BadInput(f"{what} '{name}'", "is no cost field", near or f"known: {', '.join(get_args(CostField))}")
+    return field

@@ -15,7 +15,14 @@ from clinpeft.errors import BadInput
 from clinpeft.frozen import parse_json
 from clinpeft.record import RunRecord, TestRecord
 
-ADAPTER = {"peft_type": "LORA", "task_type": "CAUSAL_LM", "r": 32, "lora_alpha": 64, "target_modules": ["q_proj"]}
+ADAPTER = {
+    "peft_type": "LORA",
+    "peft_version": "0.21.0",
+    "task_type": "CAUSAL_LM",
+    "r": 32,
+    "lora_alpha": 64,
+    "target_modules": ["q_proj"],
+}
 THEIRS: dict[str, Any] = {
     "run_info": {
         "created_at": "2025-06-19T19:15:35+00:00",
@@ -59,7 +66,7 @@ THEIRS: dict[str, Any] = {
         "model_info": {"sha": "13afe512", "created_at": "2024-09-18T15:23:48+00:00"},
         "dataset_info": {"gsm8k": {"sha": "e53f0488", "created_at": "2022-04-12T10:22:10+00:00"}},
         "package_info": {"transformers-version": "4.52.4", "peft-version": "0.15.2.dev0", "torch-version": "2.7.1"},
-        "system_info": {"system": "Linux", "gpu": "NVIDIA L40S"},
+        "system_info": {"system": "Linux", "processor": "x86_64", "accelerator": "NVIDIA L40S"},
     },
 }
 """A file in the form that peft's repository holds, shortened."""
@@ -109,6 +116,7 @@ def test_a_study_is_written_as_peft_reads_it(trained: Small, tmp_path: Path) -> 
     assert all(row["train_info"]["status"] == "success" for row in rows)
     assert all(one["test_accuracy"] is None for one in read), "the test labels are sealed"
     assert all(one["created_at"].startswith("20") for one in read)
+    assert all(one["system"].keys() == THEIRS["meta_info"]["system_info"].keys() for one in read)
 
 
 def test_what_was_exported_comes_back_whole(trained: Small, tmp_path: Path) -> None:

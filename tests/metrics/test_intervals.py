@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from inspect import signature
 from math import erf
 from typing import Any
 
@@ -11,7 +12,11 @@ import pytest
 
 from clinpeft.errors import UnknownName
 from clinpeft.metrics.base import METRICS, Floats, Metric, Predictions
-from clinpeft.metrics.intervals import resample_weights, score, scores
+from clinpeft.metrics.calibration import calibration
+from clinpeft.metrics.intervals import resample_weights, resampled, score, scores, totals
+from clinpeft.metrics.net_benefit import decision_curve
+from clinpeft.metrics.operating_point import at_threshold, operating_point
+from clinpeft.metrics.subgroups import subgroups
 from clinpeft.metrics.thresholds import metrics_for
 
 
@@ -116,6 +121,24 @@ def test_several_metrics_score_as_each_does_alone(make: Any) -> None:
 def test_an_unknown_metric_is_refused_by_name(make: Any) -> None:
     with pytest.raises(UnknownName, match="did you mean 'auroc'"):
         scores(["aurco"], make(np.random.default_rng(0)))
+
+
+@pytest.mark.parametrize(
+    "function",
+    [score, scores, resampled, totals, calibration, decision_curve, operating_point, at_threshold, subgroups],
+)
+def test_unless_told_otherwise_there_are_2000_resamples_of_one_known_seed(function: Any) -> None:
+    asked = signature(function).parameters
+
+    assert (asked["num_resamples"].default, asked["seed"].default) == (2000, 0)
+
+
+def test_the_interval_of_a_record_is_that_of_2000_resamples_of_seed_0(make: Any) -> None:
+    predictions = make(np.random.default_rng(0), n=60)
+    values = METRICS.get("accuracy")().values(predictions, resample_weights(predictions.subjects, 2000, seed=0))
+
+    found = scores(["accuracy"], predictions)["accuracy"]
+    assert (found.low, found.high) == pytest.approx(tuple(np.nanpercentile(values, [2.5, 97.5])), abs=1e-12)
 
 
 def test_no_resamples_give_the_value_alone(make: Any, value: Any) -> None:

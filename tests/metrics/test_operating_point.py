@@ -103,6 +103,7 @@ def test_no_relation_is_no_question_and_entities_have_none(make: Any, make_entit
         ([20, 30], [20, 30]),
         ([5, 30], [None, None]),
         ([5, 6, 30], [None, None, 30]),
+        ([1, 1, 30, 40], [None, None, None, 40]),
         ([5, 30, 12], [None, 30, None]),
         ([0, 30], [0, 30]),
         ([10], [None]),

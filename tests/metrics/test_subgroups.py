@@ -86,6 +86,15 @@ def test_few_positives_are_hidden_in_a_group_that_is_shown(binary: Any) -> None:
     assert [of(found, name).num_positives for name in "abc"] == [30, None, None]
 
 
+def test_few_positives_of_two_groups_together_are_hidden_with_a_thirds(binary: Any) -> None:
+    gold = [1] * 30 + [0] * 30 + [1] * 3 + [0] * 37 + [1] * 2 + [0] * 38 + [1] * 15 + [0] * 15
+    predictions = binary(gold, [0.7] * 85 + [0.2] * 85)
+    wards = ["a"] * 60 + ["b"] * 40 + ["c"] * 40 + ["d"] * 30
+    found = subgroups(ACCURACY, predictions, {"ward": wards}, num_resamples=20)
+
+    assert [of(found, name).num_positives for name in "abcd"] == [30, None, None, None]
+
+
 def test_a_gap_in_the_column_is_a_group_and_comes_last(hundred: Predictions) -> None:
     found = subgroups(ACCURACY, hundred, {"sex": ["m", "f", None, ""] * 25}, num_resamples=20)
 

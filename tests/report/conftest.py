@@ -98,6 +98,7 @@ class StudyFolder:
         fold: int | None = None,
         options: Mapping[str, Any] | None = None,
         train: Mapping[str, Any] | None = None,
+        validation: Mapping[str, Any] | None = None,
         dataset: str = DATASET,
         hardware: str = "cpu-a",
         trainable: int = 1_000,
@@ -113,6 +114,7 @@ class StudyFolder:
             "train": {"learning_rate": 1e-3, **(train or {})},
             "seed": seed,
             "fold": fold,
+            **({"validation": validation} if validation else {}),
         }
         weights = None if model == "none" else "e" * 64
         identity = Identity(dataset=dataset, weights_sha256=weights, code="1")

@@ -158,3 +158,32 @@ def test_without_reportlab_it_is_refused_with_the_remedy_and_nothing_is_written(
 
 def test_an_audience_that_nobody_knows_is_refused(ready: Any, clinpeft: Any) -> None:
     assert clinpeft("report", ready.root, "--for", "everybody").code == 2
+
+
+@pytest.mark.skipif(PDFTOTEXT is None, reason="pdftotext is not installed")
+def test_only_what_dropped_something_and_models_of_the_study_are_told_of_the_data(ready: Any, tmp_path: Path) -> None:
+    ready.card(
+        filters=[
+            {"step": "with-text", "kept": 464, "dropped": 0},
+            {"step": "adults", "kept": 450, "dropped": 14},
+            {"step": "counted-only: died, mentions 'hospice'", "kept": 2, "dropped": 136},
+        ],
+        contamination=[{"model": "small", "source": "mimic3"}, {"model": "elsewhere", "source": "mimic3"}],
+    )
+    text = words(board(ready), tmp_path)
+
+    assert "adults: 450 kept, 14 dropped." in text
+    assert "small was pre-trained on text of mimic3." in text
+    assert not any(word in text for word in ("hospice", "with-text", "elsewhere"))
+
+
+@pytest.mark.skipif(PDFTOTEXT is None, reason="pdftotext is not installed")
+def test_a_baselines_calibration_is_not_held_against_the_choice(folder: Any, tmp_path: Path) -> None:
+    extreme = columns()
+    odds = [(one / (1 - one)) ** 4 for one in extreme["score_1"]]
+    extreme["score_1"] = [one / (1 + one) for one in odds]
+    extreme["score_0"] = [1 - one for one in extreme["score_1"]]
+    folder.predictions(folder.run("small", "lora", value=0.9, arm=0.01, thresholds={"yes": 0.4}), columns())
+    folder.predictions(folder.run("none", "tfidf-logistic", 0, value=0.7, arm=0.01, thresholds={"yes": 0.4}), extreme)
+
+    assert "taken at their word" not in words(board(folder), tmp_path)

@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 
 from clinpeft.report.aggregate import aggregate, load
+from clinpeft.runs.journal import Journal
+from clinpeft.runs.late_limits import note_limits
+from clinpeft.spec import Select
 
 COUNTS = {
     split: {"examples": n, "subjects": n, "documents": n, "labels": {}}
@@ -82,6 +85,20 @@ def test_texts_of_a_task_that_foretells_nothing_or_reads_admission_notes_are_not
     assert "outcome" not in warnings_of(folder)
 
 
+@pytest.mark.parametrize(("number", "is_warned"), [(29, True), (30, False)])
+def test_intervals_from_few_subjects_are_warned_of(folder: Any, number: int, is_warned: bool) -> None:
+    folder.run(scores={"auroc": {"value": 0.8, "low": 0.7, "high": 0.9, "num_subjects": number}})
+
+    assert ("ward-notes: scored on fewer than 30 subjects." in warnings_of(folder)) == is_warned
+
+
+def test_with_folds_the_subjects_of_all_of_them_count(folder: Any) -> None:
+    folder.card(counts=COUNTS, split={"method": "user", "by": "subject", "shared_subjects": 0, "folds": 5})
+    folder.run(fold=0, scores={"auroc": {"value": 0.8, "low": 0.7, "high": 0.9, "num_subjects": 20}})
+
+    assert "fewer than 30 subjects" not in warnings_of(folder)
+
+
 def test_one_seed_is_warned_of(folder: Any) -> None:
     folder.run()
 
@@ -116,6 +133,26 @@ def test_test_labels_opened_twice_are_warned_of(folder: Any) -> None:
     folder.run(test=0.7, opened=2)
 
     assert "The test labels of demo were opened 2 times." in warnings_of(folder)
+
+
+def test_an_opening_that_only_the_journal_knows_counts(folder: Any) -> None:
+    folder.run(test=0.7, opened=1)
+    journal = Journal(folder.root / "journal.jsonl")
+    for _ in range(3):
+        journal.append("test_opened", worker="someone")
+
+    assert "The test labels of demo were opened 3 times." in warnings_of(folder)
+    assert aggregate(load([folder.root])).study.times_opened == 3
+
+
+def test_limits_given_afterwards_are_warned_of(folder: Any) -> None:
+    folder.run()
+    note_limits(folder.root, Select(), {"train_seconds": 60, "peak_host_bytes": 8e9})
+    note_limits(folder.root, Select(), {"train_seconds": 60})
+
+    assert "limits that the study does not state: peak memory at most 8 GB and training time at most 1 min." in (
+        warnings_of(folder)
+    )
 
 
 def test_test_labels_opened_once_are_not(folder: Any) -> None:

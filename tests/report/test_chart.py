@@ -9,12 +9,15 @@ from typing import Any
 import pytest
 from tests.report.conftest import figures
 
+from clinpeft import api
+from clinpeft.errors import BadInput
 from clinpeft.report.axes import cost_axis, linear_ticks
 from clinpeft.report.chart import ChartPoint, chart
 from clinpeft.report.marks import BASELINE_SHAPE
 from clinpeft.report.plots import embedded
 from clinpeft.report.render import write_report
 from clinpeft.report.results import CostSummary
+from clinpeft.report.wording import percent
 
 
 def point(model: str, method: str, mean: float, seconds: float, arm: float | None = 0.05, **more: Any) -> ChartPoint:
@@ -29,7 +32,7 @@ def point(model: str, method: str, mean: float, seconds: float, arm: float | Non
         "high": None if arm is None else mean + arm,
         "costs": {"train_seconds": CostSummary(mean=seconds, how="measured")},
         "on_front": frozenset(),
-        "front_probability": None,
+        "front_chances": {},
         "colour": 0,
         "shape": 0,
         "is_choice": False,
@@ -47,7 +50,7 @@ def four() -> list[ChartPoint]:
     between = CostSummary(mean=100.0, low=90.0, high=120.0, how="measured")
     return [
         point("small", "lora", 0.8, 100, costs={"train_seconds": between}, on_front=FRONT, is_choice=True, shape=1),
-        point("large", "lora", 0.9, 400, on_front=FRONT, colour=1, shape=1, front_probability=0.25),
+        point("large", "lora", 0.9, 400, on_front=FRONT, colour=1, shape=1, front_chances={"train_seconds": 0.25}),
         point("large", "full", 0.85, 800, colour=1),
         point("none", "tfidf-logistic", 0.7, 2, None, on_front=FRONT, colour=None, shape=BASELINE_SHAPE),
     ]
@@ -128,7 +131,8 @@ def test_the_front_and_the_choice_are_named_and_the_choice_has_a_ring(four: list
 
 def test_another_cost_moves_what_has_it_and_leaves_out_what_has_not(four: list[ChartPoint]) -> None:
     disk = CostSummary(mean=5e6, how="measured")
-    large = point("large", "lora", 0.9, 400, costs={"adapter_bytes": disk}, on_front=frozenset({"adapter_bytes"}))
+    by_disk = {"costs": {"adapter_bytes": disk}, "on_front": frozenset({"adapter_bytes"})}
+    large = point("large", "lora", 0.9, 400, **by_disk, front_chances={"adapter_bytes": 0.7})
 
     figure = chart([*four[2:], four[0], large], ["train_seconds", "adapter_bytes"], "auroc")
     (other,) = figure["others"]
@@ -137,6 +141,7 @@ def test_another_cost_moves_what_has_it_and_leaves_out_what_has_not(four: list[C
     assert len(other["data"]) == len(figure["data"])
     assert [moved["x"] for moved in other["data"][1:]] == [[None], [5e6], [None], [None], [None]]
     assert [one["x"] for one in figure["data"][1:]] == [[800], [None], [2], [100], [100]]
+    assert other["data"][2]["customdata"] == ["size on disk 5 MB<br>on the front in 70 % of draws"]
     assert other["layout"]["xaxis"]["ticktext"][:2] == ["0 B", "1 MB"]
     assert [name["text"] for name in other["layout"]["annotations"]] == ["large · lora"]
 
@@ -185,6 +190,35 @@ def test_the_page_offers_each_cost_that_tells_configurations_apart_and_no_other(
 
     assert figure["costs"] == ["training time", "peak memory"]
     assert set(found) == {("small", "lora"), ("large", "lora")}, "times of other hardware are not set beside these"
+
+
+def test_the_chance_of_the_front_is_told_against_each_cost(folder: Any) -> None:
+    for model, value, seconds, size in (("small", 0.8, 60, 9e6), ("large", 0.85, 300, 2e6)):
+        folder.run(model, value=value, seconds=seconds, cost={"adapter_bytes": {"value": size, "how": "measured"}})
+    (figure,) = figures(write_report([folder.root], folder.root / "report").read_text())
+    rows = {field: api.results(folder.root, cost=field).rows for field in ("train_seconds", "adapter_bytes")}
+    chances = {field: {row.model: row.front_probability for row in found} for field, found in rows.items()}
+
+    # Each is 0.05 / 1.96 apart from the truth, so the one that seems worse is better in 8 % of draws.
+    assert chances["train_seconds"]["small"] == chances["adapter_bytes"]["large"] == 1
+    assert chances["train_seconds"]["large"] == pytest.approx(0.917, abs=0.03)
+    assert chances["adapter_bytes"]["small"] == pytest.approx(0.083, abs=0.03)
+    said = [
+        trace["customdata"][0].rpartition("in ")[2] for trace in figure["others"][0]["data"] if "customdata" in trace
+    ]
+    assert said == ["100 % of draws", f"{percent(chances['adapter_bytes']['small'])} of draws"]
+
+
+def test_without_an_interval_there_is_no_chance_of_the_front(folder: Any) -> None:
+    folder.run("small", scores={"auroc": {"value": 0.8, "num_subjects": 1, "reason": "no interval from one subject"}})
+    folder.run("large", value=0.7)
+
+    assert {row.model: row.front_probability for row in api.results(folder.root).rows}["small"] is None
+
+
+def test_a_cost_that_is_none_is_refused(folder: Any) -> None:
+    with pytest.raises(BadInput, match="cost 'flop': is no cost field; did you mean 'flops'"):
+        api.results(folder.root, cost="flop")
 
 
 def test_the_baseline_that_guesses_is_not_drawn_but_counts_for_the_front(folder: Any) -> None:

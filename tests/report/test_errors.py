@@ -58,7 +58,9 @@ def test_a_dataset_that_is_gone_or_another_is_refused(trained: Any, clinpeft: An
         card = folder / "card.json"
         fingerprint = trained.datasets()["outcome"].card.fingerprint
         card.write_text(card.read_text().replace(fingerprint, "0" * 64))
+    before = {path: path.stat().st_mtime_ns for path in trained.out.glob("report/*")}
     said = clinpeft("report", trained.out, "--show-errors", "3")
 
     assert said.code == 2
     assert list(trained.folder.rglob("errors-*")) == []
+    assert {path: path.stat().st_mtime_ns for path in trained.out.glob("report/*")} == before, "no report either"

@@ -6,7 +6,6 @@ from math import sqrt
 from typing import Any
 
 import pytest
-
 from tests.report.conftest import scored
 
 from clinpeft.report.aggregate import aggregate, load
@@ -204,7 +203,10 @@ def test_another_metric_after_the_start_is_another_rule(folder: Any) -> None:
     found = recommendation(folder)
 
     assert (found.metric, found.limits_prestated) == ("f1", False)
-    assert "The selection rule of demo is not the one it started with." in aggregate(load([folder.root])).warnings[0]
+    assert (
+        "demo is not the one it started with (ward-notes: by another metric)."
+        in (aggregate(load([folder.root])).warnings[0])
+    )
 
 
 def test_a_task_that_was_added_later_changes_no_rule(new_study: Any) -> None:

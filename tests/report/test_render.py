@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.report.conftest import without_plotly
+from tests.report.conftest import scored, without_plotly
 
 from clinpeft.report.aggregate import aggregate, load
+from clinpeft.report.configurations import configurations, selected
+from clinpeft.report.evaluation import evaluate
 from clinpeft.report.render import plotly, summary_lines, write_report
+from clinpeft.report.wording import suppressed
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 
@@ -223,6 +226,15 @@ def test_small_counts_are_hidden_with_a_second_one(folder: Any) -> None:
     assert "no 480" in text
 
 
+def test_two_small_counts_that_are_fewer_than_eleven_together_are_hidden_with_a_third() -> None:
+    counts = {"no": 479, "yes": 19, "rare": 1, "rarest": 1}
+
+    # 500 less what is shown would be 2, and so 1 each.
+    shown = {"no": "479", "yes": "hidden", "rare": "<11", "rarest": "<11"}
+    assert suppressed(counts, 500) == shown
+    assert suppressed(counts, 400)["yes"] == "19", "of several labels an example there is no such total"
+
+
 @pytest.mark.parametrize("make", ["nothing", "failure", "no_card"])
 def test_a_page_is_written_whatever_is_missing(new_study: Any, make: str) -> None:
     folder = new_study()
@@ -249,3 +261,57 @@ def test_the_summary_holds_the_sentences_and_the_warnings(rich: Any) -> None:
 
     assert lines[:2] == [found.sentence for found in results.recommendations]
     assert lines[2:] == [f"warning: {warning}" for warning in results.warnings]
+
+
+def test_options_name_the_training_examples_in_words(folder: Any) -> None:
+    folder.run("small", "lora", 1, train={"subset": {"per_class": 16, "seed": "run"}})
+    folder.run("small", "lora", 1, train={"subset": {"total": 32}})
+
+    text = page(folder)
+
+    assert "<code>trained on 16 examples of each class</code>" in text
+    assert "<code>trained on 32 examples</code>" in text
+
+
+def test_what_was_validated_on_is_told_where_it_is_not_the_validation_split(new_study: Any) -> None:
+    folder = new_study()
+    folder.card()
+    folder.run("small", "lora", 1, validation={"of": "half-of-test", "seed": "run"})
+
+    told = "Validated on one half of the test split, parted by chance anew for each seed, and tested on the other half."
+    assert told in Reader(page(folder)).text
+
+
+def test_entities_whose_choice_has_nothing_to_look_at_have_no_empty_heading(folder: Any) -> None:
+    folder.card(kind="entities", labels=["drug"], positive=None, metric="entity-f1")
+    record = folder.run("small", "lora", kind="entities", scores={"entity-f1": scored(0.8)})
+    tags = [["B-drug", "O"], ["O", "B-drug"]] * 20
+    columns = {"predicted": tags, "tags": tags, "truncated": [False] * 40}
+    subjects = [f"s{number}" for number in range(40)]
+    folder.predictions(record, {"example": subjects, "subject": subjects, **columns})
+
+    studies = load([folder.root])
+    (judged,) = evaluate(aggregate(studies), configurations(selected(studies, {}))).tasks
+    assert judged.choice is not None
+    assert "A closer look at what is recommended" not in page(folder)
+
+
+def test_all_scores_are_a_table_for_each_split(rich: Any) -> None:
+    elements = Reader(page(rich)).elements
+    regions = [of.get("aria-label") for _, of in elements if (of.get("aria-label") or "").startswith("All scores")]
+
+    assert regions[:2] == ["All scores of ward-notes-1 on validation", "All scores of ward-notes-1 on test"]
+
+
+def test_sentences_are_a_space_apart(new_study: Any) -> None:
+    folder = new_study()
+    for method, trainable in (("lora", 1000), ("ia3", 1100), ("full", 9_000_000)):
+        folder.run("small", method, 1, trainable=trainable)
+
+    assert "0.800 [0.750, 0.850]. No configuration of like size: full." in page(folder)
+
+
+def test_peak_gpu_memory_keeps_its_capitals(folder: Any) -> None:
+    folder.run(cost={"peak_device_bytes": {"value": 1e9, "how": "measured"}})
+
+    assert "Peak GPU memory" in page(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import struct
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.report.conftest import scored
 
 from clinpeft.report.render import plotly, write_report
 
@@ -115,3 +117,84 @@ def test_what_is_printed_has_the_plots_though_nobody_scrolled_to_them(html: Path
 
     assert [line for line in done.stderr.splitlines() if "CONSOLE" in line] == []
     assert "(log scale)" in " ".join(words.split()), "it stands beside the axis of the plot, and nowhere else"
+
+
+def test_every_table_is_sorted_by_every_column_and_hidden_lines_stand_last(folder: Any, tmp_path: Path) -> None:
+    folder.predictions(folder.run("small", "lora", value=0.85, thresholds={"yes": 0.4}), grouped())
+    page = write_report([folder.root], folder.root / "report").read_text(encoding="utf-8")
+    click = """<script>
+      addEventListener("error", (event) => document.body.append(`ERROR ${event.message}`));
+      addEventListener("load", () => {
+        for (const button of document.querySelectorAll("th button")) { button.click(); button.click(); }
+        const groups = document.querySelector("[aria-label^=Subgroups] tbody");
+        document.body.append(`SORTED ${[...groups.rows].map((row) => row.cells[0].textContent)}`);
+      });
+    </script>"""
+    visited = tmp_path / "visited.html"
+    visited.write_text(with_visitor(page, click), encoding="utf-8")
+
+    shown = browse(visited, tmp_path, "--virtual-time-budget=5000", "--dump-dom").stdout.rpartition("</script>")[2]
+
+    assert "ERROR" not in shown
+    (order,) = re.findall("SORTED (.*)", shown)
+    # Group X is too small to be told, and one of the others hidden with it.
+    assert order.startswith("sex: F,sex: ")
+
+
+def with_visitor(page: str, script: str) -> str:
+    """The page with a script of the test's own at its end, which its security policy would refuse."""
+    before, end, after = page.rpartition("</body>")
+    return re.sub("<meta http-equiv[^>]*>", "", before) + script + end + after
+
+
+def grouped() -> dict[str, list[Any]]:
+    """Predictions of 120 subjects, five of them in a group of their own."""
+    probability = [(number * 37 % 120) / 120 for number in range(120)]
+    return {
+        "example": [f"e{number}" for number in range(120)],
+        "subject": [f"s{number}" for number in range(120)],
+        "group_sex": ["X"] * 5 + ["F", "M"] * 57 + ["F"],
+        "truncated": [False] * 120,
+        "score_0": [1 - one for one in probability],
+        "score_1": probability,
+        "label": ["yes" if one > 0.5 else "no" for one in probability],
+    }
+
+
+@pytest.mark.skipif(PDFTOTEXT is None, reason="pdftotext (poppler-utils) is not installed")
+def test_no_table_is_wider_than_the_paper_and_each_page_of_one_has_its_head(folder: Any, tmp_path: Path) -> None:
+    metrics = [f"metric-{number}" for number in range(9)]
+    scores = {metric: scored(0.8) for metric in ("auroc", *metrics)}
+    for number in range(24):
+        record = folder.run(f"model-{number}", "lora", 1, scores=scores, test=0.8)
+        path = folder.root / "runs" / record.run / "test.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), "scores": scores}))
+    html = write_report([folder.root], folder.root / "report")
+    paper = tmp_path / "page.pdf"
+    browse(html, tmp_path, f"--print-to-pdf={paper}")
+
+    text = subprocess.run([str(PDFTOTEXT), "-bbox", str(paper), "-"], capture_output=True, text=True, check=True).stdout
+    pages = [sheet.partition(">")[2] for sheet in text.split("<page ")[1:]]
+    words = [[(float(end), word) for end, word in re.findall(r'xMax="([\d.]+)"[^>]*>(.*?)</word>', of)] for of in pages]
+    assert max(end for of in words for end, _ in of) < 612
+    # "metric-8" stands in nothing but the heads of the tables of all scores, which go over several pages.
+    with_scores = [of for of in words if sum(word.startswith("[0.750,") for _, word in of) > 100]
+    assert len(with_scores) > 1
+    assert all(any(word.startswith("metric") for _, word in of) for of in with_scores)
+
+
+def test_plots_that_were_looked_at_before_fit_on_the_paper(folder: Any, tmp_path: Path) -> None:
+    folder.predictions(folder.run("small", "lora", value=0.85, thresholds={"yes": 0.4}), grouped())
+    page = write_report([folder.root], folder.root / "report").read_text(encoding="utf-8")
+    as_before_printing = """<script>
+      addEventListener("load", () => {
+        /* The second time, all plots stand there as drawn for the screen. */
+        for (const name of ["beforeprint", "afterprint", "beforeprint"]) dispatchEvent(new Event(name));
+        const row = document.querySelector(".plots .columns");
+        document.body.append(`TOO WIDE BY ${row.scrollWidth - row.clientWidth}.`);
+      });
+    </script>"""
+    visited = tmp_path / "visited.html"
+    visited.write_text(with_visitor(page, as_before_printing), encoding="utf-8")
+
+    assert "TOO WIDE BY 0." in browse(visited, tmp_path, "--window-size=1280,2400", "--dump-dom").stdout

@@ -269,3 +269,92 @@ def test_the_page_and_the_tables_folder_hold_the_views(study: StudyFolder, tmp_p
     assert all(f'<section id="view-{name}">' in page for name in ("size", "domain", "parameters", "efficiency"))
     assert not any(f'<section id="view-{name}">' in page for name in ("rank", "few-shot", "time", "published"))
     assert (tmp_path / "tables" / f"size-{TASK}.csv").is_file()
+
+
+def test_two_sets_of_options_at_one_rank_are_two_lines(study: StudyFolder) -> None:
+    """A line through the better of two rates at each rank would be neither's."""
+    for rank, slow, fast in ((8, 0.6, 0.7), (16, 0.8, 0.65)):
+        for rate, value in ((1e-4, slow), (1e-3, fast)):
+            study.run("small", "lora", 1, value, options={"r": rank, "alpha": rank}, train={"learning_rate": rate})
+    assert sorted(rows(view(study, "rank"))) == [
+        ("small", "lora (learning rate 0.0001)", 0.6, 0.8),
+        ("small", "lora (learning rate 0.001)", 0.7, 0.65),
+    ]
+
+
+def test_two_alphas_at_each_rank_are_two_lines(study: StudyFolder) -> None:
+    for rank in (8, 16):
+        for alpha in (8, 16):
+            study.run("small", "lora", 1, (rank + alpha) / 100, options={"r": rank, "alpha": alpha})
+    assert sorted(rows(view(study, "rank"))) == [
+        ("small", "lora (alpha 16)", 0.24, 0.32),
+        ("small", "lora (alpha 8)", 0.16, 0.24),
+    ]
+
+
+def test_learning_curves_of_two_ranks_are_two_lines_each_with_its_own_end(study: StudyFolder) -> None:
+    for rank, values in ((8, (0.5, 0.7, 0.8)), (16, (0.6, 0.65, 0.9))):
+        for total, value in zip((32, 64, None), values, strict=True):
+            train = {"subset": {"total": total}} if total else None
+            study.run("small", "lora", 1, value, options={"r": rank}, train=train)
+    assert sorted(rows(view(study, "few-shot"))) == [
+        ("small", "lora (r 16)", 0.6, 0.65, 0.9),
+        ("small", "lora (r 8)", 0.5, 0.7, 0.8),
+    ]
+
+
+def test_a_method_is_called_by_its_own_options_only_where_the_view_shows_both(study: StudyFolder) -> None:
+    """A subset with a rate of its own is no row here, so nothing is to be told from it."""
+    for model, rate in (("small", 1e-3), ("large", 2e-3)):
+        study.run(model, "lora", 1, 0.8, train={"learning_rate": rate})
+        study.run(model, "lora", 1, 0.6, train={"learning_rate": 5e-4, "subset": {"total": 32}})
+    found = view(study, "size")
+    assert found is not None and found.tables[0].columns == ("model", "parameters", "lora")
+
+
+def test_sizes_are_sorted_as_numbers_and_read_as_words(study: StudyFolder) -> None:
+    for model in ("small", "large"):
+        study.run(model, "lora", 1, 0.8)
+    found = view(study, "size")
+    assert found is not None
+    sizes = [row[1] for row in found.tables[0].rows]
+    assert [found.value(size) for size in sizes] == [14_000_000, 108_000_000]
+    assert [found.words(size) for size in sizes] == ["14 M", "108 M"]
+
+
+def test_shares_of_trained_parameters_have_two_digits_that_count(study: StudyFolder) -> None:
+    for method, trainable in (("bitfit", 750), ("lora", 75_000), ("full", 22_001_000)):
+        study.run("small", method, 1, 0.8, trainable=trainable)
+    found = view(study, "parameters")
+    assert found is not None
+    assert [found.words(row[3]) for row in found.tables[0].rows] == ["0.0034 %", "0.34 %", "100 %"]
+
+
+def test_times_of_other_hardware_are_left_out_and_named(study: StudyFolder) -> None:
+    for method, hardware, slower in (("lora", "cpu-a", 1.0), ("full", "cpu-a", 2.0), ("ia3", "cpu-b", 9.0)):
+        train = {"time_limit_seconds": 160.0}
+        run = study.run("small", method, 1, 0.8, train=train, hardware=hardware, seconds=8 * slower)
+        curve(study, run.run, [(5, 4.0 * slower, 0.0, 0.6), (10, 8.0 * slower, 0.0, 0.8)])
+    for name in ("time", "cost", "efficiency"):
+        found = view(study, name)
+        if found is not None:
+            assert "ia3" not in {row[1] for row in rows(found)}
+            assert found.notes == (f"{TASK}: 1 configuration left out, measured on other hardware.",)
+    assert view(study, "time") is not None
+
+
+def test_a_seed_on_other_hardware_does_not_enter_the_time_to_quality(study: StudyFolder) -> None:
+    for seed, hardware, time in ((1, "cpu-a", 10.0), (2, "cpu-a", 12.0), (3, "cpu-b", 99.0)):
+        run = study.run("small", "lora", seed, 0.8, train={"time_limit_seconds": 160.0}, hardware=hardware)
+        curve(study, run.run, [(10, time, 0.0, 0.8)])
+    (line,) = rows(view(study, "time"))
+    assert line[-1] == 11.0
+
+
+def test_more_curves_than_are_drawn_are_told(study: StudyFolder) -> None:
+    for model in range(25):
+        for rank in (8, 16):
+            study.run(f"model-{model}", "lora", 1, 0.8, options={"r": rank})
+    found = view(study, "rank")
+    assert found is not None and len(found.plots) == 24
+    assert "24 of 25 curves are drawn; the tables hold all." in found.notes

@@ -47,6 +47,11 @@ def report(
     if about is not None and audience is None:
         raise BadInput("--about", "goes with --for board", "add it, or leave --about out")
     training, serving = _prices(price, serve_price)
+    private: list[Path] = []
+    if show_errors is not None:
+        from clinpeft.api import errors
+
+        private = errors(*folders, most=show_errors, data=list(data or []))
     written = write_report(
         folders,
         out or folders[0] / "report",
@@ -59,11 +64,8 @@ def report(
         train_price=training,
         serve_price=serving,
     )
-    if show_errors is not None:
-        from clinpeft.api import errors
-
-        for path in errors(*folders, most=show_errors, data=list(data or [])):
-            print(f"patients' text, for your eyes only: {path}", file=sys.stderr)
+    for path in private:
+        print(f"patients' text, for your eyes only: {path}", file=sys.stderr)
     print(written)
 
 

@@ -27,7 +27,7 @@ PACKAGES = ("transformers", "peft", "datasets", "bitsandbytes", "torch")
 """Whose versions peft's page shows."""
 NO_TIME = "1970-01-01T00:00:00+00:00"
 """Where the journal does not say when a run ended."""
-NEITHER = {"peft_type", "task_type", "base_model_name_or_path", "revision", "inference_mode"}
+NEITHER = {"peft_type", "peft_version", "task_type", "base_model_name_or_path", "revision", "inference_mode"}
 """Of an adapter's configuration: no options of a method."""
 RENAMED = {"lora_alpha": "alpha", "lora_dropout": "dropout"}
 
@@ -88,7 +88,7 @@ def as_peft_result(run: LoadedRun, study: LoadedStudy, created_at: str = NO_TIME
             "system_info": {
                 "system": platform.system(),
                 "processor": environment.cpu if environment else None,
-                "gpu": environment.gpu if environment else None,
+                "accelerator": environment.gpu if environment else None,
             },
         },
         OURS: {

@@ -74,16 +74,16 @@ def outcomes(predictions: Predictions) -> list[Outcome]:
 
 
 def masked(counts: Sequence[int], smallest: int = SMALLEST_CELL) -> list[int | None]:
-    """Counts that add up to a known total, None for those below `smallest` (a 0 stays); when that hides just one, the
-    next smallest is hidden too, or the total would give it away.
+    """Counts that add up to a known total, None for those below `smallest` (a 0 stays); while what is hidden adds up to
+    less than that, the next smallest is hidden too, or the total would give it away.
 
     >>> masked([200, 4, 30, 0])
     [200, None, None, 0]
     """
     hidden = {place for place, count in enumerate(counts) if 0 < count < smallest}
-    others = [place for place, count in enumerate(counts) if count > 0 and place not in hidden]
-    if len(hidden) == 1 and others:
-        hidden.add(min(others, key=lambda place: (counts[place], place)))
+    others = sorted((count, place) for place, count in enumerate(counts) if count > 0 and place not in hidden)
+    while others and 0 < sum(counts[place] for place in hidden) < smallest:
+        hidden.add(others.pop(0)[1])
     return [None if place in hidden else count for place, count in enumerate(counts)]
 
 

@@ -150,9 +150,15 @@ def _positives(predictions: Predictions, members: Sequence[Bools], shown: Sequen
         yes if size is not None and min(yes, no) >= SMALLEST_CELL else None
         for yes, no, size in zip(counts, rests, shown, strict=True)
     ]
-    if kept.count(None) == 1 and len(kept) > 1:
-        kept[min((place for place, count in enumerate(kept) if count is not None), key=lambda at: counts[at])] = None
+    others = sorted((count, place) for place, count in enumerate(kept) if count is not None)
+    while others and _gives_away([at for at, count in enumerate(kept) if count is None], counts, rests):
+        kept[others.pop(0)[1]] = None
     return kept
+
+
+def _gives_away(hidden: Sequence[int], counts: Sequence[int], rests: Sequence[int]) -> bool:
+    """Whether a total would tell of fewer than 11 with the outcome, or without it, in the hidden groups."""
+    return bool(hidden) and min(sum(some[at] for at in hidden) for some in (counts, rests)) < SMALLEST_CELL
 
 
 class _Part:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
+from clinpeft.report.chances import front_chances
 from clinpeft.report.chart import ChartPoint, chart
+from clinpeft.report.contrasts import Contrast
 from clinpeft.report.pareto import front
 from clinpeft.report.plots import embedded
 from clinpeft.report.results import HARDWARE_FREE, ResultRow
@@ -45,9 +47,11 @@ def against_cost(
     fields: Sequence[CostField],
     models: Mapping[str, int],
     methods: Mapping[str, int],
+    paired: Sequence[Contrast] = (),
 ) -> Markup:
     """The chart against the first of `fields`, and on demand against each other that tells two configurations or more
-    apart; empty where nothing has the first. `left_out` counts for the front but is not drawn."""
+    apart; empty where nothing has the first. `left_out` counts for the front but is not drawn. `paired`: what the
+    chances of standing on the front are drawn from, where predictions are kept."""
     rows = [view.row for view in views]
     drawn = [view for view in views if view is not left_out]
     runs = {field: comparable(rows, field) for field in dict.fromkeys(fields)}
@@ -57,8 +61,9 @@ def against_cost(
     if not any(view.row.runs in runs[fields[0]] for view in drawn):
         return Markup("")
     fronts = {field: on_front(rows, field) for field in useful}
+    chances = {field: _chances([row for row in rows if row.runs in runs[field]], field, paired) for field in useful}
     points = [
-        _point(view, [field for field in useful if view.row.runs in runs[field]], fronts, models, methods)
+        _point(view, [field for field in useful if view.row.runs in runs[field]], fronts, chances, models, methods)
         for view in drawn
         if any(view.row.runs in runs[field] for field in useful)
     ]
@@ -72,10 +77,17 @@ def _differs(rows: Sequence[ResultRow], field: CostField, runs: Collection[tuple
     return len({row.burden(field) for row in rows if row.runs in runs}) > 1
 
 
+def _chances(
+    rows: Sequence[ResultRow], field: CostField, paired: Sequence[Contrast]
+) -> dict[tuple[str, ...], float | None]:
+    return {row.runs: chance for row, chance in zip(rows, front_chances(rows, field, paired), strict=True)}
+
+
 def _point(
     view: RowView,
     fields: Sequence[CostField],
     fronts: Mapping[CostField, Collection[tuple[str, ...]]],
+    chances: Mapping[CostField, Mapping[tuple[str, ...], float | None]],
     models: Mapping[str, int],
     methods: Mapping[str, int],
 ) -> ChartPoint:
@@ -94,7 +106,7 @@ def _point(
         high=row.high,
         costs={field: row.cost[field] for field in fields},
         on_front=frozenset(field for field, runs in fronts.items() if row.runs in runs),
-        front_probability=row.front_probability,
+        front_chances={field: chances[field][row.runs] for field in fields},
         colour=models.get(row.model),
         shape=methods[row.method],
         is_choice=view.is_choice,

@@ -16,11 +16,11 @@ from typing import Literal
 from clinpeft.frozen import fingerprint
 from clinpeft.record import Cost, How, Parameters, Score
 from clinpeft.report.caveats import caveats
+from clinpeft.report.chances import front_chances
 from clinpeft.report.configurations import Configuration, configurations, is_higher_better, selected
 from clinpeft.report.contrasts import Contrast, contrasts
 from clinpeft.report.folds import pooled_scores
 from clinpeft.report.load import LoadedRun, LoadedStudy, load
-from clinpeft.report.pareto import front_probability
 from clinpeft.report.recommend import recommend
 from clinpeft.report.results import (
     COST_FIELDS,
@@ -61,17 +61,20 @@ def aggregate(loaded: Sequence[LoadedStudy], only: Mapping[str, str] | None = No
     return analyse(loaded, only).results
 
 
-def analyse(loaded: Sequence[LoadedStudy], only: Mapping[str, str] | None = None) -> Analysis:
+def analyse(
+    loaded: Sequence[LoadedStudy], only: Mapping[str, str] | None = None, cost: CostField | None = None
+) -> Analysis:
     """The results of one or more studies, recommendations and warnings included.
 
-    `only` keeps the runs that match (`configurations.FILTERS`). The rule of the recommendation is the first study's.
+    `only` keeps the runs that match (`configurations.FILTERS`). The rule of the recommendation is the first study's;
+    `cost` is what the rows' chances of standing on the Pareto front are against, in the place of that rule's.
     Raises BadInput for a filter that is unknown or matches nothing, and for predictions of folds that cannot be read.
     """
     runs = selected(loaded, only or {})
     found = configurations(runs)
     select = loaded[0].study.select
     paired = contrasts(found)
-    rows = _with_front([row for configuration in found for row in _rows(configuration)], select.cost, paired)
+    rows = _with_front([row for configuration in found for row in _rows(configuration)], cost or select.cost, paired)
     failed = sorted((run.record for _, run in runs if run.record.has_failed), key=lambda record: record.run)
     results = Results(
         study=_study(loaded),
@@ -237,13 +240,7 @@ def _with_front(rows: Iterable[ResultRow], cost: CostField, paired: Sequence[Con
     for index, row in enumerate(rows):
         groups[row.task, row.split, row.metric, "" if cost in HARDWARE_FREE else str(row.hardware_id)].append(index)
     for members in groups.values():
-        group = [rows[index] for index in members]
-        points = [(row.quality, row.burden(cost)) for row in group]
-        spreads = [row.cost_deviation(cost) for row in group]
-        scored = [row for row in group if row.mean is not None]
-        held = next((contrast for contrast in paired if contrast.holds(*scored)), None) if scored else None
-        noise = None if held is None else (1 if group[0].higher_is_better else -1) * held.noise(group)
-        chances = front_probability(points, [row.deviation for row in group], spreads, noise=noise)
+        chances = front_chances([rows[index] for index in members], cost, paired)
         for index, chance in zip(members, chances, strict=True):
             rows[index] = rows[index].model_copy(update={"front_probability": chance})
     return rows
@@ -252,12 +249,12 @@ def _with_front(rows: Iterable[ResultRow], cost: CostField, paired: Sequence[Con
 def _study(loaded: Sequence[LoadedStudy]) -> StudyInfo:
     studies = [study.study for study in loaded]
     sums = [study.sha256() for study in studies]
-    tested = [(study.study.test, run.test) for study in loaded for run in study.runs if run.test]
+    tested = [study.study.test for study in loaded for run in study.runs if run.test]
     is_open = any(study.test == "open" for study in studies)
     return StudyInfo(
         name=" + ".join(study.name for study in studies),
         sha256=sums[0] if len(sums) == 1 else fingerprint(sums),
         mode="paper" if any(study.mode == "paper" for study in studies) else "fair",
-        test="opened" if any(test == "sealed" for test, _ in tested) else "open" if is_open else "sealed",
-        times_opened=max((len(record.opened) for _, record in tested), default=0),
+        test="opened" if "sealed" in tested else "open" if is_open else "sealed",
+        times_opened=max(study.times_opened for study in loaded),
     )

@@ -44,8 +44,8 @@ class ChartPoint:
     """Those that may be compared with the other points'; each has a mean."""
     on_front: frozenset[CostField]
     """Against which costs it is on the front."""
-    front_probability: float | None
-    """Against the first cost."""
+    front_chances: Mapping[CostField, float | None]
+    """Of standing on the front, against each of these costs."""
     colour: int | None
     """None for a baseline."""
     shape: int
@@ -71,7 +71,7 @@ def chart(points: Sequence[ChartPoint], fields: Sequence[CostField], metric: str
     points = sorted(points, key=lambda point: (point.model, point.method, point.name))
     groups = [list(group) for _, group in groupby(points, key=lambda point: (point.model, point.method))]
     still = [_FRONT, *map(_group, groups), _ring(points)]
-    first, *others = (_against(points, groups, field, is_first=field == fields[0]) for field in fields)
+    first, *others = (_against(points, groups, field) for field in fields)
     return {
         "data": [{**fixed, **moving} for fixed, moving in zip(still, first["data"], strict=True)],
         "layout": {**first["layout"], "yaxis": {"range": _quality_range(points), "title": {"text": metric}}},
@@ -116,9 +116,7 @@ def _ring(points: Sequence[ChartPoint]) -> dict[str, Any]:
     }
 
 
-def _against(
-    points: Sequence[ChartPoint], groups: Sequence[Sequence[ChartPoint]], field: CostField, *, is_first: bool
-) -> dict[str, Any]:
+def _against(points: Sequence[ChartPoint], groups: Sequence[Sequence[ChartPoint]], field: CostField) -> dict[str, Any]:
     """What belongs to one cost: places, fronts and the axis."""
     known = [point.costs[field] for point in points if field in point.costs]
     ends = [end for each in known for end in (each.mean, each.low, each.high) if end is not None]
@@ -126,7 +124,7 @@ def _against(
     return {
         "data": [
             _steps(points, field, axis),
-            *(_placed(group, field, is_first) for group in groups),
+            *(_placed(group, field) for group in groups),
             {"x": [point.cost(field) for point in points if point.is_choice]},
         ],
         "layout": {"xaxis": axis, "annotations": _names(points, field, axis["type"] == "log")},
@@ -161,12 +159,12 @@ def _steps(points: Sequence[ChartPoint], field: CostField, axis: Mapping[str, An
     return {"x": [*(x for x, _ in front), edge], "y": [*(y for _, y in front), front[-1][1]]}
 
 
-def _placed(points: Sequence[ChartPoint], field: CostField, is_first: bool) -> dict[str, Any]:
+def _placed(points: Sequence[ChartPoint], field: CostField) -> dict[str, Any]:
     shape, colour = points[0].shape, points[0].colour
     stands_out = [field in point.on_front or point.is_choice for point in points]
     found: dict[str, Any] = {
         "x": [point.cost(field) for point in points],
-        "customdata": [_cost_in_words(point, field, is_first) for point in points],
+        "customdata": [_cost_in_words(point, field) for point in points],
         "marker": {
             "symbol": SYMBOLS[shape],
             "color": _colour(colour),
@@ -198,14 +196,14 @@ def _whiskers(ends: Sequence[tuple[float | None, float | None, float | None]], p
     }
 
 
-def _cost_in_words(point: ChartPoint, field: CostField, is_first: bool) -> str:
+def _cost_in_words(point: ChartPoint, field: CostField) -> str:
     if field not in point.costs:
         return ""
     summary = point.costs[field]
     between = spread(field, summary)
     line = f"{COST_WORDS[field]} {cost(field, summary.mean)}{f' ({between})' if between else ''}"
-    if is_first and point.front_probability is not None:
-        line += f"<br>on the front in {percent(point.front_probability)} of draws"
+    if (chance := point.front_chances.get(field)) is not None:
+        line += f"<br>on the front in {percent(chance)} of draws"
     return line
 
 

@@ -69,6 +69,12 @@ class Closer:
     split: str
     learning: Learning | None
 
+    @property
+    def has_more(self) -> bool:
+        """Whether there is anything below a heading of its own: entities have neither probabilities nor thresholds."""
+        left_out = any(item.left_out for _, item in self.judged if item.role == "choice")
+        return bool(self.points or self.plots or self.subgroups or left_out or self.useful or self.off)
+
 
 def closer(
     rows: Sequence[ResultRow],
@@ -98,17 +104,21 @@ def closer(
         points=points,
         plots=_plots(choice) if choice else [],
         useful=[_useful(item) for item in choice.net_benefit] if choice else [],
-        off=[
-            f"{name}, {found.label}: slope {score(found.slope.value)} "
-            f"[{score(found.slope.low)}, {score(found.slope.high)}]"
-            for name, item in judged
-            for found in item.calibration
-            if found.is_off
-        ],
+        off=[text for _, item in judged for text in off_in_words(item)],
         subgroups=choice.subgroups if choice else (),
         split=choice.split if choice else "validation",
         learning=learning([(names[row.runs], runs.get(row.runs, ())) for row in rows if row.mean is not None]),
     )
+
+
+def off_in_words(item: Judged) -> list[str]:
+    """`small with lora, yes: slope 0.512 [0.401, 0.630]` for each label whose probabilities are off."""
+    return [
+        f"{_name(item)}, {found.label}: slope {score(found.slope.value)} "
+        f"[{score(found.slope.low)}, {score(found.slope.high)}]"
+        for found in item.calibration
+        if found.is_off
+    ]
 
 
 def _name(item: Judged) -> str:

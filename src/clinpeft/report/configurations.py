@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
@@ -200,6 +200,7 @@ def _search(spec: RunSpec, *, has_options: bool) -> str:
     """What all trials of a search share: its task, model, subset, and of its method what is not searched."""
     from clinpeft.methods.base import METHODS
 
+    searched: Collection[str]
     try:
         searched = METHODS.get(spec.method.name).tunable if has_options else {}
     except UnknownName:  # a plug-in's method in an environment without the plug-in

@@ -32,25 +32,28 @@ def write_errors(
     """`errors-<task>.txt` beside each task's dataset: the recommended run's surest wrong answers on validation.
 
     Nothing is written for a task whose predictions are not kept. data: more folders with datasets. Raises BadInput when
-    a dataset is not found, or is another than the run's.
+    a dataset is not found, or is another than the run's; then no file is written.
     """
-    paths: list[Path] = []
+    texts: dict[Path, str] = {}
     for item in recommendations:
         if item.choice is None:
             continue
         for configuration in found:
             runs = [run for run in configuration.successes() if run.record.run == item.choice.run]
             if runs:
-                paths += _of_choice(configuration, runs[0], most, data)
-    return paths
+                texts |= _of_choice(configuration, runs[0], most, data)
+    with for_owner_only():
+        for path, text in texts.items():
+            write_atomic(path, text)
+    return list(texts)
 
 
-def _of_choice(configuration: Configuration, run: LoadedRun, most: int, data: Sequence[Path]) -> list[Path]:
+def _of_choice(configuration: Configuration, run: LoadedRun, most: int, data: Sequence[Path]) -> dict[Path, str]:
     card = configuration.card
     runs = configuration.successes(run.record.spec.seed) if configuration.num_folds else [run]
     read = pooled_with_groups(runs, card) if card else None
     if card is None or read is None:
-        return []
+        return {}
     dataset = _dataset(configuration, data)
     texts = {example.example: example for split in ("train", "validation") for example in dataset.examples(split)}
     names = [row["example"] for each in runs for row in rows_of(each, FILES["validation"])]
@@ -61,9 +64,7 @@ def _of_choice(configuration: Configuration, run: LoadedRun, most: int, data: Se
         f"{configuration.spec.task}: {len(surest)} of {len(wrong)} wrong answers on validation, run {run.record.run}\n"
     )
     path = dataset.folder.parent / f"{file_name(f'errors-{card.name}', set())}.txt"
-    with for_owner_only():
-        write_atomic(path, "\n".join([BANNER, head, *parts]))
-    return [path]
+    return {path: "\n".join([BANNER, head, *parts])}
 
 
 def _dataset(configuration: Configuration, data: Sequence[Path]) -> TaskDataset:

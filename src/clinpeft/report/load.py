@@ -14,7 +14,7 @@ from clinpeft.frozen import Frozen, parse_json
 from clinpeft.record import RunRecord, TestRecord
 from clinpeft.runs.journal import Journal
 from clinpeft.runs.late_limits import limits_of
-from clinpeft.spec import Select, Study
+from clinpeft.spec import CostField, Select, Study
 
 
 class ModelFacts(Frozen):
@@ -57,8 +57,8 @@ class LoadedStudy:
     """Tasks that an earlier version judged by another metric of their own."""
     times_opened: int = 0
     """How often its test labels were opened, by its journal or by the most of any run."""
-    later_limits: tuple[str, ...] = ()
-    """Limits that were given to `recommend` and do not stand in the study, by its journal: `train_seconds=60`."""
+    later_limits: tuple[tuple[CostField, float], ...] = ()
+    """Limits that were given to `recommend` and do not stand in the study, by its journal."""
     planned: frozenset[str] | None = None
     """Ids of the runs that the study asks for today, as its index names them; None where it keeps none."""
 
@@ -110,7 +110,7 @@ def _load(folder: Path, skip: set[str]) -> LoadedStudy:
         earlier_selects=tuple(version.select for version in earlier if version.select != study.select),
         other_metrics=_other_metrics(study, earlier),
         times_opened=max(openings),
-        later_limits=tuple(dict.fromkeys(limits_of(note) for note in journal.notes("limits_changed"))),
+        later_limits=tuple(limits_of(journal.notes("limits_changed"))),
         planned=_planned(folder / "index.csv"),
     )
 
@@ -124,8 +124,11 @@ def _other_metrics(study: Study, earlier: Sequence[Study]) -> tuple[str, ...]:
 def _planned(index: Path) -> frozenset[str] | None:
     if not index.is_file():
         return None
-    with index.open(encoding="utf-8", newline="") as lines:
-        return frozenset(row["run"] for row in csv.DictReader(lines))
+    try:
+        with index.open(encoding="utf-8", newline="") as lines:
+            return frozenset(row["run"] for row in csv.DictReader(lines))
+    except (KeyError, UnicodeDecodeError, csv.Error):
+        raise BadInput(str(index), "is no index of runs", "`clinpeft run` writes it anew; delete it") from None
 
 
 def _load_run(path: Path) -> LoadedRun:

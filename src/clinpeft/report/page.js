@@ -19,7 +19,11 @@ for (const table of document.querySelectorAll("table.sortable")) {
       heads.forEach((each) => each.removeAttribute("aria-sort"));
       head.setAttribute("aria-sort", order);
       const sign = order === "ascending" ? 1 : -1;
-      const value = (row) => row.cells[column].dataset.value ?? row.cells[column].textContent.trim();
+      const value = (row) => {
+        const cell = row.cells[column];
+        /* A line whose numbers are hidden has one wide cell in their place. */
+        return !cell || cell.colSpan > 1 ? "" : cell.dataset.value ?? cell.textContent.trim();
+      };
       const compare = (a, b) => {
         const x = value(a);
         const y = value(b);

@@ -35,7 +35,6 @@ from clinpeft.report.wording import (
 )
 from clinpeft.spec import CostField, Select
 
-
 ONE_SEED = "With one seed the spread between seeds is unknown."
 RULE_CHANGED = "The rule is not the one that the study began with."
 LIMITS_LATE = "Limits were given afterwards that the study does not state."

@@ -10,12 +10,14 @@ from hashlib import sha256
 from pathlib import Path
 
 from clinpeft.data.card import TELLS
+from clinpeft.errors import BadInput
 from clinpeft.files import write_atomic
 from clinpeft.prices.rates import Price
 from clinpeft.report import wording
 from clinpeft.report.aggregate import analyse, load
 from clinpeft.report.board import write_board
 from clinpeft.report.configurations import configurations, selected
+from clinpeft.report.counting import beside_published, counted
 from clinpeft.report.evaluation import ALERT_RATE, evaluate
 from clinpeft.report.model_card import read_about, write_model_cards
 from clinpeft.report.page_tables import tables
@@ -53,6 +55,8 @@ def write_report(
     """
     if for_board:
         require_reportlab()
+    for folder in (out, *([] if tables_in is None else [tables_in])):
+        _refuse_file(folder)
     answers = read_about(about) if about is not None else {}
     loaded = load(dirs)
     analysis = analyse(loaded, only)
@@ -73,6 +77,12 @@ def write_report(
     return out / "index.html"
 
 
+def _refuse_file(folder: Path) -> None:
+    """Before anything is written: what is to be a folder, or lies above it, is no file."""
+    if not next(path for path in (folder, *folder.absolute().parents) if path.exists()).is_dir():
+        raise BadInput(str(folder), "is a file, or below one", "choose a folder")
+
+
 def html(shown: Page) -> str:
     """The page as one HTML text that loads nothing: styles, scripts and plots are inside, and its security policy lets
     nothing else run. Plotly is in it, once, where there is something to draw."""
@@ -85,6 +95,7 @@ def html(shown: Page) -> str:
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.globals.update(wording=wording, middle_half=middle_half, spread_of_seeds=spread_of_seeds, tells=TELLS)
+    environment.globals.update(counted=counted, beside_published=beside_published)
     library = plotly() if shown.has_plots else ""
     scripts = [script, *([(HERE / "plots.js").read_text(encoding="utf-8")] if library else [])]
     template = environment.get_template("template.html.j2")

@@ -22,7 +22,7 @@ from clinpeft.report.marks import BASELINE_SHAPE, forest, symbol
 from clinpeft.report.matched import Match, matched
 from clinpeft.report.results import Recommendation, ResultRow, Results
 from clinpeft.report.truncation import entities_lost, texts_cut
-from clinpeft.report.wording import configuration, method_labels, suppressed
+from clinpeft.report.wording import configuration, method_labels, suppressed, validated_on
 from clinpeft.spec import CostField, Select
 from clinpeft.strict_yaml import read_yaml
 
@@ -79,6 +79,8 @@ class TaskView:
     """{label: {split: count}}, small counts hidden."""
     truncated: list[tuple[str, dict[str, float]]]
     entities_lost: list[tuple[str, dict[str, float]]]
+    validated_on: list[str]
+    """What was validated on, where it is not the validation split."""
     closer: Closer
 
     @property
@@ -205,7 +207,7 @@ def _task(
         has_test=any(view.test for view in views),
         main_costs=_main_costs(of_task, select.cost),
         cost_fields=cost_fields,
-        chart=against_cost(views, floor, (select.cost, *cost_fields), models, methods),
+        chart=against_cost(views, floor, (select.cost, *cost_fields), models, methods, contrasts),
         floor=floor,
         num_undrawn=sum(view.row.mean is not None and view is not floor for view in views) - len(shown),
         models=[
@@ -218,6 +220,9 @@ def _task(
         labels=_label_counts(card) if card else {},
         truncated=texts_cut(mine),
         entities_lost=entities_lost(mine),
+        validated_on=list(
+            dict.fromkeys(validated_on(one.spec.validation) for one in mine if one.spec.validation is not None)
+        ),
         closer=closer(
             [view.row for view in views],
             {view.row.runs: view.name for view in views},
@@ -331,7 +336,7 @@ def _versions(runs: Sequence[tuple[LoadedStudy, LoadedRun]]) -> dict[str, str]:
         if run.record.environment:
             for name, version in run.record.environment.versions.items():
                 found.setdefault(name, set()).add(version)
-    return {name: ", ".join(sorted(found[name])) for name in sorted(found)}
+    return {name: "; ".join(sorted(found[name])) for name in sorted(found)}
 
 
 def _glossary(results: Results) -> dict[str, str]:

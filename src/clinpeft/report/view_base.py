@@ -82,7 +82,10 @@ def entries(found: Sequence[Configuration], results: Results) -> list[Entry]:
     chosen = [rows["test" if rows["validation"].task in opened else "validation"] for rows in kept]
     searched = {_place(row) for row in chosen if row.tuned}
     chosen = [row for row in chosen if row.tuned or _place(row) not in searched]
-    return [Entry(row, of_runs[row.runs], label) for row, label in zip(chosen, method_labels(chosen), strict=True)]
+    labels: dict[tuple[str, ...], str] = {}
+    for rows in ([row for row in chosen if row.subset is None], [row for row in chosen if row.subset is not None]):
+        labels |= {row.runs: label for row, label in zip(rows, method_labels(rows), strict=True)}
+    return [Entry(row, of_runs[row.runs], labels[row.runs]) for row in chosen]
 
 
 def by_task(found: Iterable[Entry], keep: Callable[[Entry], bool] = lambda entry: True) -> dict[str, list[Entry]]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from markupsafe import Markup
 
@@ -13,11 +13,13 @@ from clinpeft.report.tables import Cell, Table
 from clinpeft.report.view_base import Entry, View, by_task, judged, whole
 from clinpeft.report.wording import listed
 
-MOST_PLOTS = 12
+MOST_PLOTS = 24
 ROOM = 1.1
 """Between the first and last point and the ends of the axis, as a factor."""
+EVERYTHING = 0
+"""Where on the axis of training examples those stand that were trained on all of train."""
 Along = Mapping[tuple[str, str], Mapping[int, Entry]]
-"""For each model and method its entries by where they stand on the axis."""
+"""For each line, a model and a method in words, its entries by where they stand on the axis."""
 
 
 def rank(found: Sequence[Entry]) -> View | None:
@@ -26,16 +28,16 @@ def rank(found: Sequence[Entry]) -> View | None:
     for task, mine in by_task(
         found, lambda entry: whole(entry) and isinstance(entry.row.options.get("r"), int)
     ).items():
-        along = _along(mine, lambda entry: entry.row.options["r"])
+        along = _along(mine, _rank, ("r", "alpha"))
         if along:
             tables.append(_table(f"rank-{task}", f"{task}: {judged(mine)} by rank", along, str))
             plots += _plots(along, task, "rank", judged(mine))
     lead = "One row a model and method. A rank is compared at the rate and alpha that the study gave it."
     fixed = _fixed_alpha(found)
     notes = (
-        (f"Alpha is the same at every rank ({fixed}): the scale alpha / r shrinks as the rank grows.",) if fixed else ()
+        [f"Alpha is the same at every rank ({fixed}): the scale alpha / r shrinks as the rank grows."] if fixed else []
     )
-    return View("rank", "Rank", lead, tuple(tables), notes, tuple(plots[:MOST_PLOTS])) if tables else None
+    return _view("rank", "Rank", lead, tables, notes, plots)
 
 
 def few_shot(found: Sequence[Entry]) -> View | None:
@@ -45,15 +47,15 @@ def few_shot(found: Sequence[Entry]) -> View | None:
     for task, mine in by_task(found).items():
         for key, words in (("per_class", "of each class"), ("total", "in all")):
             drawn = [entry for entry in mine if entry.row.subset is not None and getattr(entry.row.subset, key)]
-            along = _along(drawn, lambda entry, key=key: getattr(entry.row.subset, key))
+            everything = [entry for entry in mine if whole(entry)]
+            along = _along([*drawn, *everything], partial(_examples, key))
             if not along:
                 continue
             short = {number for number in _numbers(along) if _is_more_than_there_are(drawn[0], key, number)}
             name = f"few-shot-{key.replace('_', '-')}-{task}"
             caption = f"{task}: {judged(drawn)} by training examples {words}"
-            everything = {(entry.row.model, _plain(entry)): entry for entry in mine if whole(entry)}
             head = {number: f"{number:,}{' *' if number in short else ''}" for number in _numbers(along)}
-            tables.append(_table(name, caption, along, head.__getitem__, everything))
+            tables.append(_table(name, caption, along, head.__getitem__))
             plots += _plots(along, task, f"examples {words}", judged(drawn))
             if short:
                 numbers = listed(f"{number:,}" for number in sorted(short))
@@ -61,46 +63,76 @@ def few_shot(found: Sequence[Entry]) -> View | None:
     lead = "Quality by how many examples a model was trained on. Every size is validated on the same whole split."
     if not all(_is_validated_as_usual(entry) for entry in found):
         lead = "Quality by how many examples a model was trained on. Some runs were validated on a draw of the split."
-    return (
-        View("few-shot", "Learning curves", lead, tuple(tables), tuple(notes), tuple(plots[:MOST_PLOTS]))
-        if tables
-        else None
-    )
+    return _view("few-shot", "Learning curves", lead, tables, notes, plots)
 
 
-def _along(found: Sequence[Entry], place: Any) -> Along:
-    """By model and method, those only that stand in two places or more."""
-    lines: dict[tuple[str, str], dict[int, Entry]] = defaultdict(dict)
+def _view(
+    name: str, title: str, lead: str, tables: Sequence[Table], notes: Sequence[str], plots: Sequence[Markup]
+) -> View | None:
+    left = [f"{MOST_PLOTS} of {len(plots)} curves are drawn; the tables hold all."] if len(plots) > MOST_PLOTS else []
+    shown = tuple(plots[:MOST_PLOTS])
+    return View(name, title, lead, tuple(tables), (*notes, *left), shown) if tables else None
+
+
+def _along(found: Sequence[Entry], place: Callable[[Entry], int], moving: tuple[str, ...] = ()) -> Along:
+    """The lines that stand in two places of the axis or more, `moving` being the options that may change along it."""
+    groups: dict[tuple[str, str], list[Entry]] = defaultdict(list)
     for entry in found:
-        lines[entry.row.model, _plain(entry)].setdefault(int(place(entry)), entry)
-    return {key: dict(sorted(line.items())) for key, line in lines.items() if len(line) > 1}
+        groups[entry.row.model, entry.row.method].append(entry)
+    along = {}
+    for (model, method), mine in groups.items():
+        for options, line in _lines(mine, place, moving).items():
+            words = ", ".join(f"{name.removeprefix('train.').replace('_', ' ')} {value}" for name, value in options)
+            along[model, f"{method} ({words})" if words else method] = dict(sorted(line.items()))
+    return {key: line for key, line in along.items() if len(line.keys() - {EVERYTHING}) > 1}
 
 
-def _plain(entry: Entry) -> str:
-    return entry.row.method
+def _rank(entry: Entry) -> int:
+    return int(entry.row.options["r"] or 0)
+
+
+def _examples(key: str, entry: Entry) -> int:
+    return int(getattr(entry.row.subset, key, None) or EVERYTHING)
+
+
+def _lines(
+    mine: Sequence[Entry], place: Callable[[Entry], int], moving: tuple[str, ...]
+) -> Mapping[tuple[tuple[str, str], ...], dict[int, Entry]]:
+    """One line for all entries of a method, unless two of them stand in one place: then one for each set of options
+    but the moving ones, and at last but the first of those. A searched rate is no option."""
+    names = {name for entry in mine for name in entry.row.options}
+    searched = {"learning_rate"} if any(entry.row.tuned for entry in mine) else set()
+    lines: dict[tuple[tuple[str, str], ...], dict[int, Entry]] = {}
+    for free in (names, {*moving, *searched}, {*moving[:1], *searched}):
+        values = {name: {str(entry.row.options.get(name, "")) for entry in mine} for name in sorted(names - free)}
+        telling = [name for name, found in values.items() if len(found) > 1]
+        lines = defaultdict(dict)
+        for entry in mine:
+            key = tuple((name, str(entry.row.options.get(name, ""))) for name in telling)
+            lines[key].setdefault(place(entry), entry)
+        if sum(map(len, lines.values())) == len(mine):
+            break
+    return lines
 
 
 def _numbers(along: Along) -> list[int]:
-    return sorted({number for line in along.values() for number in line})
+    return sorted({number for line in along.values() for number in line} - {EVERYTHING})
 
 
-def _table(
-    name: str, caption: str, along: Along, head: Any, everything: Mapping[tuple[str, str], Entry] | None = None
-) -> Table:
-    numbers = _numbers(along)
+def _table(name: str, caption: str, along: Along, head: Callable[[int], str]) -> Table:
+    has_everything = any(EVERYTHING in line for line in along.values())
+    numbers = [*_numbers(along), *((EVERYTHING,) if has_everything else ())]
     rows: list[tuple[Cell, ...]] = []
     for key, line in along.items():
-        cells: list[Cell] = [line[number].estimate if number in line else None for number in numbers]
-        if everything:
-            cells.append(everything[key].estimate if key in everything else None)
-        rows.append((*key, *cells))
-    columns = ("model", "method", *(head(number) for number in numbers), *(("all",) if everything else ()))
+        rows.append((*key, *(line[number].estimate if number in line else None for number in numbers)))
+    columns = ("model", "method", *(head(number) if number else "all" for number in numbers))
     return Table(name, caption, columns, tuple(rows))
 
 
 def _plots(along: Along, task: str, x_title: str, y_title: str) -> list[Markup]:
     """One small plot a line, all on the same axes."""
-    known = [entry.row for line in along.values() for entry in line.values() if entry.row.mean is not None]
+    drawn_rows = [line[number].row for line in along.values() for number in line if number != EVERYTHING]
+    known = [row for row in drawn_rows if row.mean is not None]
     if not known:
         return []
     ends = [value for row in known for value in (row.low, row.mean, row.high) if value is not None]
@@ -121,7 +153,7 @@ def _plot(
     x_range: tuple[float, float],
     y_range: tuple[float, float],
 ) -> Plot:
-    rows = [(float(number), entry.row) for number, entry in line.items()]
+    rows = [(float(number), entry.row) for number, entry in line.items() if number != EVERYTHING]
     points = tuple((x, row.mean) for x, row in rows if row.mean is not None)
     low = tuple((x, row.low) for x, row in rows if row.low is not None)
     high = tuple((x, row.high) for x, row in rows if row.high is not None)

@@ -7,9 +7,9 @@ from statistics import fmean
 
 from clinpeft.report.holistic import holistic_efficiency, shifts
 from clinpeft.report.tables import Amount, Cell, Table
-from clinpeft.report.view_base import Entry, View, by_task, judged, on_one_machine, whole
+from clinpeft.report.view_base import Entry, View, by_task, judged, on_one_machine, on_other_machines, whole
 from clinpeft.report.view_time import time_of_best
-from clinpeft.report.wording import parameters, percent
+from clinpeft.report.wording import parameters, small_percent
 from clinpeft.runs.curves import read_curve
 
 
@@ -23,7 +23,7 @@ def parameter_efficiency(found: Sequence[Entry]) -> View | None:
         full = {entry.row.model: entry.row.mean for entry in mine if entry.row.method == "full"}
         order = sorted(mine, key=lambda entry: (entry.row.model, entry.row.trainable_parameters or 0))
         rows = tuple(_trained(entry, full.get(entry.row.model)) for entry in order)
-        columns = ("model", "method", "trained", "of the whole", "score", "less full")
+        columns = ("model", "method", "trained", "of the whole", "score", "difference to full")
         tables.append(Table(f"parameters-{task}", f"{task}: {judged(mine)} by trained parameters", columns, rows))
     lead = (
         "What trains (adapter and head), which share of the whole model that is, and how the score compares with full "
@@ -35,7 +35,7 @@ def parameter_efficiency(found: Sequence[Entry]) -> View | None:
 def holistic(found: Sequence[Entry]) -> View | None:
     """For each task the 2024 study's efficiency score of every configuration, and how it shifts when one of the others
     is left out; None with fewer than three on one machine."""
-    tables = []
+    tables, notes = [], []
     for task, mine in by_task(found, whole).items():
         known = on_one_machine([entry for entry in mine if _seconds_to_best(entry) and _sizes(entry)])
         if len(known) < 3:
@@ -53,13 +53,14 @@ def holistic(found: Sequence[Entry]) -> View | None:
         columns = ("model", "method", "efficiency", "lowest", "highest", judged(known))
         plain = tuple((model, method, score, low, high, mean) for score, model, method, low, high, mean in rows)
         tables.append(Table(f"efficiency-{task}", f"{task}: holistic efficiency score", columns, plain))
+        notes += on_other_machines(task, mine, known)
     lead = (
         "The score of arXiv 2402.10597: time to the best epoch, adapter and whole model, each brought to 0 to 1 over "
         "the configurations shown, and averaged with equal weight. It is kept to compare with that study only. "
         "Lowest and highest are what a configuration's score becomes when any one of the others is left out: nothing "
         "about it has changed then. Decide by the Pareto front."
     )
-    return View("efficiency", "Holistic efficiency score", lead, tuple(tables)) if tables else None
+    return View("efficiency", "Holistic efficiency score", lead, tuple(tables), tuple(notes)) if tables else None
 
 
 def _trained(entry: Entry, full: float | None) -> tuple[Cell, ...]:
@@ -71,16 +72,16 @@ def _trained(entry: Entry, full: float | None) -> tuple[Cell, ...]:
         entry.row.model,
         entry.label,
         None if trainable is None else Amount(trainable, parameters(trainable)),
-        None if share is None else Amount(share, percent(share)),
+        None if share is None else Amount(share, small_percent(share)),
         entry.estimate,
         None if less is None else Amount(less, f"{less:+.3f}"),
     )
 
 
 def _seconds_to_best(entry: Entry) -> float | None:
-    """The mean over runs; without a curve the whole training's."""
+    """The mean over its runs on the row's hardware; without a curve the whole training's."""
     found = []
-    for run in entry.runs:
+    for run in entry.runs_of_its_hardware:
         curve, cost = read_curve(run.folder), run.record.cost.get("train_seconds")
         best = time_of_best(curve, entry) if curve else None
         seconds = best if best is not None else cost.value if cost else None

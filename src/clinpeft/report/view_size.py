@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from clinpeft.report.tables import Cell, Table
+from clinpeft.report.tables import Amount, Cell, Table
 from clinpeft.report.view_base import Entry, View, by_task, grid, judged, whole
 from clinpeft.report.wording import listed, parameters
 
@@ -23,7 +23,11 @@ def size_by_method(found: Sequence[Entry]) -> View | None:
         cells = grid(mine, lambda entry: entry.row.model, lambda entry: entry.label)
         methods = list(dict.fromkeys(entry.label for entry in mine))
         rows = tuple(
-            (model, parameters(size or None), *(_score(cells[model].get(method)) for method in methods))
+            (
+                model,
+                Amount(size, parameters(size)) if size else None,
+                *(_score(cells[model].get(method)) for method in methods),
+            )
             for size, model in models
         )
         caption = f"{task}: {judged(mine)} by size and method"
@@ -47,7 +51,9 @@ def domain_by_size(found: Sequence[Entry]) -> View | None:
         for (size, method), of_domain in cells.items():
             for number in range(max(map(len, of_domain.values()))):
                 taken = {domain: members[number] for domain, members in of_domain.items() if number < len(members)}
-                rows.append((parameters(size), method, *(_score(taken.get(domain)) for domain in domains)))
+                rows.append(
+                    (Amount(size, parameters(size)), method, *(_score(taken.get(domain)) for domain in domains))
+                )
         caption = f"{task}: {judged(mine)} by size, method and domain of pre-training"
         tables.append(Table(f"domain-{task}", caption, ("size", "method", *domains), tuple(rows)))
         seen |= _contaminated(mine)

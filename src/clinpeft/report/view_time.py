@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from statistics import fmean
 
 from clinpeft.record import Curve
 from clinpeft.report.tables import Amount, Cell, Table
-from clinpeft.report.view_base import Entry, View, by_task, whole
+from clinpeft.report.view_base import Entry, View, by_task, on_one_machine, on_other_machines, whole
 from clinpeft.report.wording import seconds
 from clinpeft.runs.curves import read_curve
 
@@ -19,11 +18,10 @@ SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
 def time_to_quality(found: Sequence[Entry]) -> View | None:
     """For each task the mean of the best validation score reached within a budget; None where no run had a time limit
     and none was judged between epochs."""
-    tables = []
+    tables, notes = [], []
     for task, mine in by_task(found, lambda entry: whole(entry) and _has_axis(entry)).items():
-        hardware = Counter(entry.row.hardware_id for entry in mine).most_common(1)[0][0]
-        curves = {entry.row.runs: _curves(entry) for entry in mine if entry.row.hardware_id == hardware}
-        known = [entry for entry in mine if curves.get(entry.row.runs)]
+        curves = {entry.row.runs: _curves(entry) for entry in mine}
+        known = on_one_machine([entry for entry in mine if curves[entry.row.runs]])
         if not known:
             continue
         longest = max(spent(one, len(one.points) - 1, entry) for entry in known for one in curves[entry.row.runs])
@@ -37,12 +35,13 @@ def time_to_quality(found: Sequence[Entry]) -> View | None:
         metric = curves[known[0].row.runs][0].metric
         columns = ("model", "method", *(seconds(budget) for budget in budgets), "time of its best")
         tables.append(Table(f"time-{task}", f"{task}: best {metric} on validation after so long", columns, tuple(rows)))
+        notes += on_other_machines(task, mine, known)
     lead = (
         "The mean over seeds of the best score, on what the run's weights are chosen by, that had been reached by "
         "then; a dash where nothing had been judged yet. Times are those of one machine, and of training alone "
         "unless the study's limit counts the judging too."
     )
-    return View("time", "Time to quality", lead, tuple(tables)) if tables else None
+    return View("time", "Time to quality", lead, tuple(tables), tuple(notes)) if tables else None
 
 
 def spent(curve: Curve, place: int, entry: Entry) -> float:
@@ -69,7 +68,7 @@ def time_of_best(curve: Curve, entry: Entry) -> float | None:
 
 
 def _curves(entry: Entry) -> list[Curve]:
-    found = [read_curve(run.folder) for run in entry.runs]
+    found = [read_curve(run.folder) for run in entry.runs_of_its_hardware]
     return [curve for curve in found if curve is not None and curve.points]
 
 

@@ -68,6 +68,12 @@ class Journal:
             counts[run.decode()] = counts[run.decode()] + 1 if event == b"started" else 0
         return counts
 
+    def notes(self, event: EventName) -> list[str]:
+        """Who did it, of each event of this name that is of no run; a damaged line is passed over."""
+        words = f'"event": "{event}", "run": null'.encode()
+        found = [_parsed(line) for line in self._lines() if words in line]
+        return [each.worker or "" for each in found if each is not None]
+
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Nobody else appends during the block, which may append itself.

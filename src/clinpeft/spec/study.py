@@ -52,6 +52,12 @@ class Select(Frozen):
     cost: CostField = "train_seconds"
     limits: dict[CostField, float] = Field(default_factory=dict)
 
+    @model_validator(mode="after")
+    def _limits_are_amounts(self) -> Self:
+        if any(most < 0 for most in self.limits.values()):
+            raise ValueError("'limits' are numbers from 0 on")
+        return self
+
 
 class Budget(Frozen):
     """What the whole study may take; no run is begun once one of these is reached."""
