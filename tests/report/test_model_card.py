@@ -11,7 +11,8 @@ import pytest
 
 from clinpeft.errors import BadInput
 from clinpeft.report.aggregate import aggregate, load
-from clinpeft.report.model_card import NAMESPACE, governance, read_about
+from clinpeft.report.model_card import governance, read_about
+from clinpeft.report.model_card_xml import NAMESPACE
 from clinpeft.report.render import write_report
 
 # Of the Applied Model Card v0.2 (github.com/coalition-for-health-ai/mc-schema), what it demands, in its order.

@@ -19,7 +19,7 @@ from clinpeft.report.wording import COST_WORDS, count, mean_and_interval, parame
 from clinpeft.spec import CostField
 
 if TYPE_CHECKING:
-    from clinpeft.report.view import RowView
+    from clinpeft.report.task_section import RowView
 
 
 def comparable(rows: Sequence[ResultRow], field: CostField) -> set[tuple[str, ...]]:

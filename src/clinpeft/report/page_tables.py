@@ -9,7 +9,8 @@ from clinpeft.record import Score
 from clinpeft.report.results import ResultRow
 from clinpeft.report.seeds import middle_half, spread_of_seeds
 from clinpeft.report.tables import Amount, Cell, Estimate, Table
-from clinpeft.report.view import Page, TaskView
+from clinpeft.report.task_section import TaskView
+from clinpeft.report.view import Page
 from clinpeft.report.wording import COST_WORDS, cost
 from clinpeft.spec import CostField
 
