@@ -126,7 +126,7 @@ def test_an_undefined_score_is_null_with_its_reason_and_no_failure(folder: Any) 
     results = results_of(folder)
 
     row = only_row(results)
-    assert (row.mean, row.num_seeds, row.num_failed) == (None, 0, 0)
+    assert (row.mean, row.per_seed, row.num_seeds, row.num_failed) == (None, (None,), 0, 0)
     assert any("only one class present" in warning for warning in results.warnings)
 
 
