@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import product
 
 from clinpeft.data.card import Card
 from clinpeft.data.summary import suspicions
-from clinpeft.frozen import fingerprint
 from clinpeft.metrics.base import METRICS
 from clinpeft.report.configurations import Configuration
 from clinpeft.report.load import LoadedRun, LoadedStudy
 from clinpeft.report.results import ResultRow
 from clinpeft.report.truncation import truncated_shares, what_was_read
+from clinpeft.report.unfinished import missing, stopped_early, unfinished_searches
 from clinpeft.report.wording import count, limit, listed, percent
-from clinpeft.spec import Study
 
 FEW_SUBJECTS = 1_000
 TRUNCATED_SHARE = 0.05
@@ -41,9 +39,9 @@ def caveats(
         *_few_subjects(configurations),
         *_one_seed(rows),
         *_failed(runs),
-        *_missing(loaded, runs, only),
-        *_unfinished_searches(loaded, only),
-        *_stopped_early(runs),
+        *missing(loaded, runs, only),
+        *unfinished_searches(loaded, only),
+        *stopped_early(runs),
         *_undefined(configurations, rows),
         *_folds(configurations),
         *_suspicious(cards),
@@ -158,68 +156,6 @@ def _failed(runs: Sequence[tuple[LoadedStudy, LoadedRun]]) -> Iterator[str]:
             f"{statuses.total()} of {count(len(runs), 'run')} did not succeed ({kinds}). They count as failed in the "
             "tables and are listed below."
         )
-
-
-def _missing(
-    loaded: Sequence[LoadedStudy], runs: Sequence[tuple[LoadedStudy, LoadedRun]], only: Mapping[str, str]
-) -> Iterator[str]:
-    if only:
-        return
-    specs = [run.record.spec for _, run in runs if run.record.role == "final"]
-    have = {(spec.task, spec.model, spec.method.name, spec.seed) for spec in specs}
-    for study in (each.study for each in loaded):
-        planned = [
-            (task.name, model.name, method.name, seed)
-            for task in study.tasks
-            for model in study.models
-            for method in study.methods
-            for seed in study.seeds
-        ]
-        absent = [combination for combination in planned if combination not in have]
-        if absent:
-            examples = dict.fromkeys(f"{task} · {model} · {method}" for task, model, method, _ in absent)
-            yield (
-                f"{len(absent)} of the {len(planned)} runs that {study.name} asks for have no record: "
-                f"{_why_absent(study)}, or the method does not apply ({listed(examples, 3)})."
-            )
-
-
-def _unfinished_searches(loaded: Sequence[LoadedStudy], only: Mapping[str, str]) -> Iterator[str]:
-    if only:
-        return
-    specs = [run.record.spec for study in loaded for run in study.trials]
-    tried = {
-        (spec.task, spec.model, spec.method.name, fingerprint([spec.method.model_dump(), spec.train.learning_rate]))
-        for spec in specs
-    }
-    ended = Counter(names[:3] for names in tried)
-    for study in (each.study for each in loaded):
-        if study.tune is None:
-            continue
-        asked: Counter[tuple[str, str, str]] = Counter()
-        for task, model, method in product(study.tasks, study.models, study.methods):
-            asked[task.name, model.name, method.name] += study.tune.trials
-        short = [
-            f"{' · '.join(names)}: {ended[names]} of {asked[names]}" for names in asked if ended[names] < asked[names]
-        ]
-        if short:
-            yield (
-                f"{len(short)} of the {len(asked)} searches of {study.name} have not had all their trials: "
-                f"{_why_absent(study)}. They chose nothing ({listed(short, 3)})."
-            )
-
-
-def _stopped_early(runs: Sequence[tuple[LoadedStudy, LoadedRun]]) -> Iterator[str]:
-    trials = [run.record.status for _, run in runs if run.record.role == "trial"]
-    if number := trials.count("pruned"):
-        yield (
-            f"{number} of {count(len(trials), 'trial')} were stopped early by successive halving: each was behind the "
-            "earlier ones of its search. They chose nothing; trained to the end, one might have come from behind."
-        )
-
-
-def _why_absent(study: Study) -> str:
-    return "left out by its budget, or not run yet" if study.budget else "not run yet"
 
 
 def _undefined(configurations: Sequence[Configuration], rows: Sequence[ResultRow]) -> Iterator[str]:
