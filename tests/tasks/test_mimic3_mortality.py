@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from clinpeft.data.build import WatchedFiles, build_task
+from clinpeft.data.build import build_task
+from clinpeft.data.watched import WatchedFiles
 from clinpeft.errors import BadInput
 from clinpeft.recount import parser_of
 from clinpeft.sources.base import RawFiles

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Literal
 
 from clinpeft.data.card import (
     LISTED_ONLY,
@@ -18,7 +18,6 @@ from clinpeft.data.card import (
     Duplicates,
     Expected,
     Filter,
-    SourceFile,
     SourceUse,
     Split,
 )
@@ -32,36 +31,14 @@ from clinpeft.data.site import hashed_id, make_private_folder, site_key
 from clinpeft.data.spans import spans_from_tags, tags_from_spans
 from clinpeft.data.split import Splits, split_by_hash
 from clinpeft.data.statistics import count_labels, counts_of, words_of
+from clinpeft.data.watched import WatchedFiles
 from clinpeft.errors import BadInput
 from clinpeft.files import remove_leftovers, replacing_folder, sha256_file
-from clinpeft.sources.base import SOURCES, RawFiles
+from clinpeft.sources.base import SOURCES
 from clinpeft.tasks.base import BuildLog, Example, Task
 
 LISTED_ANOMALIES = 100
 """Of each kind: a card is read by people. How many there were stands among the filter steps."""
-
-
-class WatchedFiles(RawFiles):
-    """Raw files that must not change between the first look and the checksum."""
-
-    hashes_while_reading: ClassVar[bool] = True
-
-    def __init__(self, root: Path) -> None:
-        super().__init__(root)
-        self._stamps: dict[str, tuple[int, int, int]] = {}
-
-    def note(self, path: Path, name: str | None = None) -> None:
-        """Remember that `path` is read, and how it looked before."""
-        super().note(path, name)
-        self._stamps.setdefault(name or str(path.relative_to(self.root)), _stamp(path))
-
-    def describe(self, source: str, release: str | None) -> SourceUse:
-        """The card's entry for what was read. Raises BadInput when a file changed meanwhile."""
-        files = tuple(SourceFile(path=name, bytes=size, sha256=sha) for name, size, sha in self.checksums())
-        for name, stamp in self._stamps.items():
-            if _stamp(self.used[name]) != stamp:
-                raise BadInput(str(self.used[name]), "changed while it was read", "run again when it is complete")
-        return SourceUse(name=source, release=release, files=files)
 
 
 def build_task(
@@ -305,8 +282,3 @@ def _write(folder: Path, card: Card, splits: Splits) -> TaskDataset:
         plain = card.model_dump(mode="json", by_alias=True)
         path.write_text(json.dumps(plain, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return TaskDataset(folder, card)
-
-
-def _stamp(path: Path) -> tuple[int, int, int]:
-    stat = path.stat()
-    return stat.st_mtime_ns, stat.st_size, stat.st_ino

@@ -10,7 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from clinpeft.data.build import WatchedFiles, write_dataset
+from clinpeft.data.build import write_dataset
 from clinpeft.data.card import SPLITS, SourceFile, SourceUse
 from clinpeft.data.checks import labels_of
 from clinpeft.data.dataset import TaskDataset
@@ -18,6 +18,7 @@ from clinpeft.data.description import Description
 from clinpeft.data.own_documents import document_format, rows_of_brat, rows_of_conll, rows_of_pubtator
 from clinpeft.data.own_tables import Rows, odd_classes, rows_of_table
 from clinpeft.data.split import Labels, joined, newest, share_out
+from clinpeft.data.watched import WatchedFiles
 from clinpeft.errors import BadInput
 from clinpeft.frozen import fingerprint
 from clinpeft.sources.tabular import read_table
