@@ -55,7 +55,9 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    found = cells(parser.parse_args().folder)
+    parser.add_argument("--model", help="Of one model alone; the intervals then hold for fewer pairs.")
+    asked = parser.parse_args()
+    found = [cell for cell in cells(asked.folder) if asked.model in (None, cell.model)]
     gaps = [gap for task in dict.fromkeys(cell.task for cell in found) for gap in gaps_of(found, task)]
     print(scores_table(found), gaps_table(gaps), summary_table(gaps), sep="\n\n")
 
