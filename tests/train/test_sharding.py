@@ -166,7 +166,9 @@ def _check(case: Case, meeting: Path, listen: Callable[[float], None], losses: l
         _scores(shared)
     scores = _fit(shared, lead)
     held = _frozen_bytes(shared.model)
-    lead.end()
+    end = lead.end()
+    assert end is not None
+    lead.wait(end)
     is_equal = are_equal("00")
     leave()
 

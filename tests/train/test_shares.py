@@ -90,7 +90,9 @@ def test_losses_and_weights_are_those_of_one_process(tmp_path: Path, losses: lis
             join(tmp_path / f"meeting-{number}", 0, 2)
             lead = Leading(2, time.sleep)
             _fit(shared, method, kind, 2, shares=lead)
-            lead.end()
+            end = lead.end()
+            assert end is not None
+            lead.wait(end)
             leave()
 
             assert len(expected) == NUM_STEPS

@@ -114,9 +114,10 @@ class Crew:
     def part(self, meter: Meter) -> None:
         """The others are no longer needed: they say what they have taken, which `meter` counts in, and go."""
         if isinstance(self.shares, Leading):
-            self.shares.end()
+            under_way = self.shares.end()
             for mate in self.mates:
                 meter.add_beside(**self._answer(mate))
+            del under_way  # All have had it.
         self.end()
 
     def end(self) -> None:

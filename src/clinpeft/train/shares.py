@@ -97,10 +97,10 @@ class Leading(Shares):
         self.wait(self._wire.add_up())
         return self._wire.take_gradients()
 
-    def end(self) -> None:
-        """No step comes any more: the others may go."""
-        if self._wire is not None:
-            self.wait(self._wire.send_order(_Order(END)))
+    def end(self) -> distributed.Work | None:
+        """No step comes any more: the others may go. Waited for by who hears that they went: here, one that is gone at
+        once would be taken for lost."""
+        return None if self._wire is None else self._wire.send_order(_Order(END))
 
     def wait(self, work: distributed.Work) -> None:
         """Until a message has passed. A signal, and what another process says, are noticed: the library's own wait
