@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 from clinpeft.data.card import Card, Expected
 from clinpeft.data.summary import COUNTED_ONLY
+from clinpeft.metrics.outcomes import SMALLEST_CELL
 from clinpeft.report.wording import suppressed
-
-SMALLEST = 11
 
 
 def dropped(card: Card) -> list[str]:
@@ -27,8 +26,8 @@ def counted(card: Card) -> Iterator[str]:
         if not step.step.startswith(COUNTED_ONLY):
             yield f"{step.step}: {step.kept:,} kept, {step.dropped:,} dropped."
             continue
-        few, rest = (0 < number < SMALLEST for number in (step.kept, step.dropped))
-        number = f"<{SMALLEST}" if few else f"all but <{SMALLEST}" if rest else f"{step.kept:,}"
+        few, rest = (0 < number < SMALLEST_CELL for number in (step.kept, step.dropped))
+        number = f"<{SMALLEST_CELL}" if few else f"all but <{SMALLEST_CELL}" if rest else f"{step.kept:,}"
         yield f"{step.step.removeprefix(COUNTED_ONLY)}: {number} of {step.kept + step.dropped:,}."
 
 
@@ -37,5 +36,5 @@ def beside_published(card: Card) -> list[tuple[Expected, str]]:
     where only one would be, as a total beside them would tell it."""
     differing = [item for item in card.expected if item.verdict != "equal"]
     counts = {item.what: int(item.got) for item in differing if item.got.is_integer()}
-    shown = suppressed(counts, sum(counts.values()), SMALLEST)
+    shown = suppressed(counts, sum(counts.values()))
     return [(item, shown.get(item.what, f"{item.got:,g}")) for item in differing]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import floor, log10
 
 from clinpeft.data.card import Card
+from clinpeft.metrics.outcomes import SMALLEST_CELL, masked
 from clinpeft.record import Score
 from clinpeft.report.results import MORE_IS_BETTER, CostSummary, Recommendation, ResultRow
 from clinpeft.spec import CostField, Subset, ValidationChoice
@@ -216,18 +217,14 @@ def validated_on(chosen: ValidationChoice) -> str:
     return f"Validated on {number}the validation split{f', drawn by chance{each}' if number else ''}."
 
 
-def suppressed(counts: Mapping[str, int], total: int, smallest: int = 11) -> dict[str, str]:
-    """Counts for readers: below `smallest` they read `<11`, since few patients can be recognised. While the hidden ones
-    are fewer than that together, and the counts add up to `total`, which would give them away, the next smallest is
-    hidden too."""
-    hidden = {name for name, number in counts.items() if 0 < number < smallest}
-    others = sorted((number, name) for name, number in counts.items() if name not in hidden and number > 0)
-    also: set[str] = set()
-    while others and sum(counts.values()) == total and 0 < sum(counts[name] for name in hidden | also) < smallest:
-        also.add(others.pop(0)[1])
+def suppressed(counts: Mapping[str, int], total: int, smallest: int = SMALLEST_CELL) -> dict[str, str]:
+    """Counts for readers: below `smallest` they read `<11`, since few patients can be recognised. Where the counts add
+    up to `total`, which would give them away, more are hidden, as `masked` does it."""
+    numbers = list(counts.values())
+    shown = masked(numbers, smallest) if sum(numbers) == total else numbers
     return {
-        name: f"<{smallest}" if name in hidden else "hidden" if name in also else f"{number:,}"
-        for name, number in counts.items()
+        name: f"<{smallest}" if 0 < number < smallest else "hidden" if left is None else f"{number:,}"
+        for (name, number), left in zip(counts.items(), shown, strict=True)
     }
 
 
